@@ -1,0 +1,371 @@
+# Copyright: Contributors to the determined.ai collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module is private to the collection.
+"""One HTTP call: keep-alive, TLS, redirects, retries, and the translation of every failure into `DeterminedError`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import typing as t
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import quote, urljoin, urlsplit
+
+from ansible.module_utils.ansible_release import __version__ as ansible_version
+
+from .._deps import AuthBase, HTTPAdapter, from_json, requests, urllib3
+from . import errors
+from ._version import COLLECTION_VERSION
+from .connection import Connection
+from .retry import REPEATABLE, CallRetry
+
+REDIRECTS_MAX = 5
+USER_AGENT = (
+    f"determined.ai/{COLLECTION_VERSION} ansible-core/{ansible_version} "
+    f"python/{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+)
+
+_BY_STATUS: dict[int, type[errors.DeterminedError]] = {
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    501: errors.NotSupported,
+}
+
+
+def route(*segments: str | int) -> str:
+    """Build a path below ``/api/v1``, each segment percent-encoded.
+
+    :raises errors.InvalidOption: no path can carry a segment: the server decodes before it routes, so ``/`` splits it and
+        ``:`` in the last place is read as a verb, both 501 (API page, trap 2); ``.`` and ``..`` are removed by every
+        HTTP client.
+    """
+    texts = [str(segment) for segment in segments]
+    for text in texts:
+        if not text or "/" in text or text in {".", ".."} or (text is texts[-1] and ":" in text):
+            raise errors.InvalidOption(
+                f"The name {text!r} cannot be reached: the master's API has no path for an empty name, one with '/', or "
+                "one that ends the path and has ':' in it."
+            )
+    return "/api/v1/" + "/".join(quote(text, safe="") for text in texts)
+
+
+class Bearer(AuthBase):
+    """Sends a token, or nothing. Being set at all, it keeps ``.netrc`` from putting its own credentials there."""
+
+    def __init__(self, token: str | None) -> None:
+        self.token = token
+
+    def __call__(self, request: t.Any) -> t.Any:
+        """Add the header to a prepared request."""
+        if self.token is not None:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+class _NamedCertificate(HTTPAdapter):
+    """Checks the master's certificate against another name than the host's."""
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        super().__init__(pool_maxsize=8)
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Make the pool with the name to check."""
+        if self.name is not None:
+            kwargs.update(assert_hostname=self.name, server_hostname=self.name)
+        super().init_poolmanager(*args, **kwargs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A 2xx answer.
+
+    :ivar method: the call's method.
+    :ivar path: the call's path, without the query.
+    :ivar status: HTTP status.
+    :ivar content: the body's bytes, decompressed.
+    :ivar attempts: how many tries it took.
+    """
+
+    method: str
+    path: str
+    status: int
+    content: bytes
+    attempts: int
+
+    def json(self) -> t.Any:
+        """The body as plain data; an empty body is None.
+
+        :raises errors.BadAnswer: not JSON, or cut short.
+        """
+        if not self.content.strip():
+            return None
+        try:
+            return from_json(self.content, allow_inf_nan=False)
+        except ValueError as error:
+            raise self.bad(f"it is not JSON ({error})") from error
+
+    def bad(self, why: str) -> errors.BadAnswer:
+        """Make the failure that says what is wrong with this answer."""
+        shown = self.content[:60].decode("utf-8", "replace").strip()
+        hint = ""
+        if shown.startswith("<"):
+            why, hint = "it is a web page", " Is this a Determined master, or does a proxy answer in its place?"
+        return errors.BadAnswer(
+            f"{self.method} {self.path}: HTTP {self.status}, but the answer is not one of a Determined master: {why}.{hint}",
+            _failure(self.method, self.path, self.status, "bad answer", why, self.attempts),
+        )
+
+
+class Transport:
+    """A keep-alive connection to one master. It knows no credentials: each call brings its token.
+
+    :ivar connection: where to and how.
+    :ivar warn: receives a sentence for each retry.
+    """
+
+    def __init__(self, connection: Connection, warn: t.Callable[[str], None]) -> None:
+        self.connection = connection
+        self.warn = warn
+        self._adapter = _NamedCertificate(connection.cert_name)
+        self._session = requests.Session()
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)
+        self._session.headers["User-Agent"] = USER_AGENT
+        # Logout leaves a dead cookie behind that would turn later calls into 401 (API page, trap 20).
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        if connection.verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None,
+        query: t.Mapping[str, t.Any] | None = None,
+        body: t.Any = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Make one call.
+
+        :param method: HTTP method in capitals.
+        :param path: from the root, percent-encoded, such as `route` builds.
+        :param token: sent as bearer token; None sends none.
+        :param query: query parameters; lists repeat their key, None is left out.
+        :param body: JSON data, or None for no body.
+        :param timeout: seconds instead of the connection's.
+        :raises errors.DeterminedError: one of its kinds, for whatever goes wrong.
+        """
+        policy = CallRetry.of(self.connection.retries, self.warn)
+        # One client serves one thread, so the adapter can carry the policy of the call in hand.
+        self._adapter.max_retries = policy
+        headers = {"Accept": "application/json"}
+        data = None
+        if body is not None:
+            data = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        url = self.connection.master + path
+        for hop in range(REDIRECTS_MAX + 1):
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    params=_query(query) if hop == 0 else None,
+                    data=data,
+                    headers=headers,
+                    auth=Bearer(token),
+                    timeout=timeout or self.connection.timeout,
+                    # Per request, as REQUESTS_CA_BUNDLE would go before the session's setting.
+                    verify=self.connection.verify,
+                    allow_redirects=False,
+                )
+            except requests.exceptions.RequestException as error:
+                raise self._network(method, path, error, max(1, len(policy.failures))) from error
+            target = self._redirect(method, path, response, len(policy.failures) + 1)
+            if target is None:
+                return self._answered(method, path, response, len(policy.failures) + 1)
+            url = target
+        raise errors.BadAnswer(
+            f"{method} {path}: more than {REDIRECTS_MAX} redirects; is {self.connection.master} the master's address?",
+            _failure(method, path, None, "redirects", "", len(policy.failures) + 1),
+        )
+
+    def _answered(self, method: str, path: str, response: t.Any, attempts: int) -> Answer:
+        """Take a 2xx answer, and translate any other."""
+        answer = Answer(method, path, response.status_code, response.content, attempts)
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._refused(answer, response.headers)
+
+    def _redirect(self, method: str, path: str, response: t.Any, attempts: int) -> str | None:
+        """Say where to go on, or None when the answer is no redirect.
+
+        A GET may go to the same host, at the same or a better protection: the token must reach nobody else.
+        """
+        target = response.headers.get("Location") if response.is_redirect else None
+        if target is None:
+            return None
+        target = urljoin(str(response.url), str(target))
+        here, there = urlsplit(response.url), urlsplit(target)
+        if method in REPEATABLE and there.hostname == here.hostname and there.scheme in {here.scheme, "https"}:
+            return target
+        place = f"{there.scheme}://{there.netloc.rpartition('@')[2]}"
+        raise errors.BadAnswer(
+            f"{method} {path}: the master redirects to {place}, where neither the token nor a write is sent: "
+            f"give the address that it really has as master (now {self.connection.master}).",
+            _failure(method, path, response.status_code, "redirect", place, attempts),
+        )
+
+    def _refused(self, answer: Answer, headers: t.Mapping[str, str]) -> errors.DeterminedError:
+        """Translate an answer that is not 2xx."""
+        text = server_text(answer.content)
+        failure = _failure(
+            answer.method,
+            answer.path,
+            answer.status,
+            _reason(answer.content),
+            text,
+            answer.attempts,
+            headers.get("X-Request-Id"),
+        )
+        said = f": {text}" if text else ""
+        where = f"{answer.method} {answer.path}"
+        if answer.status in {502, 503, 504}:
+            if answer.method not in REPEATABLE:
+                return errors.LostAnswer(
+                    f"{where}: HTTP {answer.status}{said}; whether the master carried it out is not known.", failure
+                )
+            return errors.Unreachable(
+                f"{where}: the master at {self.connection.master} is not available, HTTP {answer.status} after "
+                f"{answer.attempts} tries{said}.",
+                failure,
+            )
+        if answer.status == 501:
+            return errors.NotSupported(
+                f"{where}: this master does not know that call (HTTP 501{said}); it may be too old or too new for this collection.",
+                failure,
+            )
+        kind = _BY_STATUS.get(answer.status, errors.Rejected)
+        if not text and answer.status not in _BY_STATUS:
+            return answer.bad(f"HTTP {answer.status} without Determined's error text")
+        return kind(f"{where}: HTTP {answer.status}{said}", failure)
+
+    def _network(self, method: str, path: str, error: Exception, attempts: int) -> errors.DeterminedError:
+        """Translate a failure to get any answer."""
+        exceptions = requests.exceptions
+        master = self.connection.master
+        cause = _cause(error)
+        failure = _failure(method, path, None, type(cause).__name__, _plain(cause), attempts)
+        if isinstance(error, exceptions.SSLError):
+            return errors.TlsError(
+                f"The certificate of {master} is not accepted ({_plain(cause)}): name its issuer with ca_cert, or the name "
+                "that it carries with cert_name.",
+                failure,
+            )
+        if isinstance(error, (exceptions.InvalidHeader, exceptions.InvalidURL, exceptions.InvalidSchema)):
+            return errors.InvalidOption(
+                f"{method} {path} cannot be sent: {type(error).__name__}; check master and auth_token."
+            )
+        if isinstance(error, exceptions.ProxyError):
+            return errors.Unreachable(f"The proxy for {master} does not answer ({_plain(cause)}).", failure)
+        refused = isinstance(
+            cause,
+            (
+                urllib3.exceptions.NewConnectionError,
+                urllib3.exceptions.ConnectTimeoutError,
+                urllib3.exceptions.NameResolutionError,
+            ),
+        )
+        slow = isinstance(error, exceptions.Timeout) or isinstance(cause, urllib3.exceptions.TimeoutError)
+        why = f"no answer within {self.connection.timeout:g} s" if slow else _plain(cause)
+        if refused or method in REPEATABLE:
+            return errors.Unreachable(
+                f"The master at {master} cannot be reached: {why} ({method} {path}, {attempts} tries).", failure
+            )
+        return errors.LostAnswer(
+            f"{method} {path} was sent to {master}, but its answer was lost ({why}); whether the master carried it out is not known.",
+            failure,
+        )
+
+
+def server_text(content: bytes) -> str:
+    """The server's own error text, wherever it puts it.
+
+    In the order in which the official client looks: ``message``, ``error.message``, ``error.error`` (API page, section 11).
+    Free of line breaks and cut at 500 characters. Empty when there is none.
+    """
+    found = _error_object(content)
+    inner = found.get("error")
+    inner = inner if isinstance(inner, dict) else {"error": inner}
+    for text in (found.get("message"), inner.get("message"), inner.get("error")):
+        if isinstance(text, str) and text:
+            return " ".join(text.split())[:500]
+    return ""
+
+
+def _error_object(content: bytes) -> dict[str, t.Any]:
+    try:
+        found = from_json(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _reason(content: bytes) -> str:
+    inner = _error_object(content).get("error")
+    return str(inner.get("reason") or "") if isinstance(inner, dict) else ""
+
+
+def _failure(
+    method: str, path: str, status: int | None, reason: str, message: str, attempts: int, request_id: str | None = None
+) -> dict[str, t.Any]:
+    failure = {
+        "method": method,
+        "path": path,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "attempts": attempts,
+    }
+    if request_id:
+        failure["request_id"] = request_id
+    return failure
+
+
+def _query(query: t.Mapping[str, t.Any] | None) -> list[tuple[str, str]]:
+    """Repeat the keys of lists and write booleans as the gateway reads them."""
+    return [
+        (key, str(item).lower() if isinstance(item, bool) else str(item))
+        for key, value in (query or {}).items()
+        for item in (value if isinstance(value, (list, tuple)) else [value])
+        if item is not None
+    ]
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The innermost error that says something: requests wraps urllib3's, which wraps the system's."""
+    inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
+    reason = getattr(inner, "reason", None)
+    if isinstance(reason, BaseException):
+        return reason
+    return inner or error
+
+
+def _plain(error: BaseException) -> str:
+    """An exception's text without object addresses: ``Connection refused`` rather than ``<HTTPConnection ...>: ...``."""
+    for part in (error, error.__cause__, error.__context__):
+        if isinstance(part, OSError) and part.strerror:
+            return part.strerror
+    text = str(error)
+    return text.rpartition(">: ")[2] or text or type(error).__name__
