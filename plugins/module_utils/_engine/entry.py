@@ -1,0 +1,120 @@
+# Copyright: Contributors to the determined.ai collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module is private to the collection.
+"""From validated options to a result: one function, called by the shipped module and inside the controller alike."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import pathlib
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from .._deps import MISSING
+from .._kinds.kind import Task
+from .._wire import errors
+from .._wire.connection import CONNECTION_SPEC, Connection
+from .._wire.session import Session
+from .operation import Operation
+
+
+def argument_spec(operation: Operation) -> dict[str, dict[str, t.Any]]:
+    """The operation's whole argument spec, the connection included."""
+    return {**CONNECTION_SPEC, **operation.arguments.spec}
+
+
+class Sessions:
+    """Sessions of one process, kept open while the same connection is asked for: the items of a loop share one.
+
+    :param folder: the run's private folder, or None: then each task logs in and out itself.
+    """
+
+    def __init__(self, folder: pathlib.Path | None) -> None:
+        self._folder = folder
+        self._open: dict[Connection, Session] = {}
+
+    def get(self, connection: Connection) -> Session:
+        """The open session, or a new one."""
+        if connection not in self._open:
+            self._open[connection] = Session(connection, folder=self._folder)
+        return self._open[connection]
+
+    def close(self) -> None:
+        """End them all."""
+        for session in self._open.values():
+            session.close()
+        self._open.clear()
+
+
+def execute(
+    operation: Operation,
+    options: dict[str, t.Any],
+    sessions: Sessions,
+    *,
+    check_mode: bool,
+    warn: t.Callable[[str], None],
+) -> tuple[dict[str, t.Any], list[str]]:
+    """Run an operation.
+
+    :param options: validated options, the connection's included.
+    :param sessions: where the client comes from.
+    :param warn: receives sentences for the user.
+    :returns: the result (``failed: true`` with ``msg`` when it can't be done), and the secrets that came from the environment
+        and must be kept out of what is shown.
+    """
+    try:
+        connection = Connection.resolve(options)
+    except errors.DeterminedError as error:
+        return _failed(error, 0), []
+    session = sessions.get(connection)
+    session.warn = warn
+    before = session.requests
+    task = Task(options=options, session=session, check_mode=check_mode, warn=warn)
+    if _in_clear(connection):
+        warn(f"The password for {connection.master} goes over the network in clear: use https.")
+    try:
+        result = operation.run(task)
+    except errors.DeterminedError as error:
+        return {**task.extra, **_failed(error, session.requests - before)}, connection.secrets
+    return {**result, "requests": session.requests - before}, connection.secrets
+
+
+def _failed(error: errors.DeterminedError, requests: int) -> dict[str, t.Any]:
+    failure = {} if error.failure is None else {"failure": error.failure}
+    return {"failed": True, "changed": False, "msg": str(error), "requests": requests, **failure}
+
+
+def _in_clear(connection: Connection) -> bool:
+    """Whether a password is sent unencrypted to another machine."""
+    parts = urlsplit(connection.master)
+    if parts.scheme == "https" or not connection.password:
+        return False
+    with contextlib.suppress(ValueError):
+        return not ipaddress.ip_address(parts.hostname or "").is_loopback
+    return parts.hostname != "localhost"
+
+
+def run_as_module(operation: Operation) -> None:
+    """Be an ordinary Ansible module: one process, one task, its own login."""
+    module = AnsibleModule(
+        argument_spec=argument_spec(operation), supports_check_mode=True, **operation.arguments.constraints()
+    )
+    for library, traceback in MISSING:
+        module.fail_json(msg=missing_required_lib(library), exception=traceback)
+    sessions = Sessions(folder=None)
+    try:
+        result, secrets = execute(
+            operation, dict(module.params), sessions, check_mode=module.check_mode, warn=module.warn
+        )
+    finally:
+        sessions.close()
+    module.no_log_values.update(secrets)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

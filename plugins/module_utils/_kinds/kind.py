@@ -1,0 +1,150 @@
+# Copyright: Contributors to the determined.ai collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module is private to the collection.
+"""The shape of a kind of object on a master: what the engine knows of each, and all that it knows."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import operator
+import typing as t
+
+from .._wire.session import Session
+
+Normal = dict[str, t.Any]
+"""An object in normal form: plain data, snake_case, the API's own field names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """The options of a module beside the connection, in the terms of Ansible's argument specs."""
+
+    spec: dict[str, dict[str, t.Any]]
+    mutually_exclusive: tuple[tuple[str, ...], ...] = ()
+    required_together: tuple[tuple[str, ...], ...] = ()
+    required_one_of: tuple[tuple[str, ...], ...] = ()
+    required_if: tuple[tuple[t.Any, ...], ...] = ()
+    required_by: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def constraints(self) -> dict[str, t.Any]:
+        """The keyword arguments that AnsibleModule and ArgumentSpecValidator take beside the spec."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "spec"}
+
+
+@dataclasses.dataclass
+class Task:
+    """One task, or one item of its loop.
+
+    :ivar options: validated options, plain data; null where not given.
+    :ivar session: the client.
+    :ivar check_mode: whether nothing may be written. Kinds never look at it: the engine calls them or does not.
+    :ivar warn: receives a sentence for the user.
+    :ivar extra: what the result holds beside the object.
+    """
+
+    options: dict[str, t.Any]
+    session: Session
+    check_mode: bool
+    warn: t.Callable[[str], None]
+    extra: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """How one field of a kind is compared.
+
+    :ivar same: whether a live value (first) is what is declared (second).
+    :ivar write_only: it can't be read back: declared means changed, and its value is never shown.
+    """
+
+    same: t.Callable[[t.Any, t.Any], bool] = operator.eq
+    write_only: bool = False
+
+
+PLAIN = Field()
+
+
+def same_set(live: t.Any, declared: t.Any) -> bool:
+    """Whether two lists hold the same texts, whatever their order and repetitions: the server shuffles labels."""
+    return set(live or ()) == set(declared or ())
+
+
+class Kind(abc.ABC):
+    """A kind of object with a state module. One instance serves all tasks, so it keeps nothing between calls.
+
+    :cvar name: the noun, which is also the key of the object in results.
+    :cvar arguments: its options.
+    :cvar fields: the fields that are compared in another way than by equality.
+    :cvar volatile: fields that the server changes by itself; diffs leave them out.
+    """
+
+    name: t.ClassVar[str]
+    arguments: t.ClassVar[Arguments]
+    fields: t.ClassVar[dict[str, Field]] = {}
+    volatile: t.ClassVar[frozenset[str]] = frozenset()
+
+    def check(self, options: dict[str, t.Any]) -> None:  # noqa: B027 - most options need no more than Ansible's checks
+        """Refuse options that can't be right, before any call.
+
+        :raises InvalidOption: naming the option, the value and what would be right.
+        """
+
+    @abc.abstractmethod
+    def find(self, task: Task) -> Normal | None:
+        """Read the live object that the options name, or None. Never writes."""
+
+    @abc.abstractmethod
+    def wanted(self, task: Task, live: Normal | None) -> Normal | None:
+        """Say what is declared: the fields that have a declared value, or None for an object that must not be there.
+
+        Reads more where the decision needs it, never writes.
+
+        :raises InvalidOption: the live object does not allow it, in words that say what would.
+        """
+
+    @abc.abstractmethod
+    def create(self, task: Task, wanted: Normal) -> Normal:
+        """Create the object, and return it as it then is."""
+
+    @abc.abstractmethod
+    def update(self, task: Task, live: Normal, changes: Normal) -> Normal:
+        """Write the fields of `changes`, and return the object as it then is."""
+
+    @abc.abstractmethod
+    def remove(self, task: Task, live: Normal) -> None:
+        """Remove the object and wait until it is gone."""
+
+    def blank(self, task: Task) -> Normal:
+        """A new object before any field is set; what only the server makes is None. Predicts a creation."""
+        return {}
+
+    def predicted(self, live: Normal, changes: Normal) -> Normal:
+        """The object after `changes`, as far as it can be known without writing."""
+        return {**live, **changes}
+
+    def shown(self, task: Task, item: Normal) -> Normal:
+        """The object as results and diffs show it: secrets masked."""
+        return item
+
+
+class Reader(abc.ABC):
+    """What an info module reads.
+
+    :cvar arguments: its options.
+    """
+
+    arguments: t.ClassVar[Arguments]
+
+    def check(self, options: dict[str, t.Any]) -> None:  # noqa: B027 - most options need no more than Ansible's checks
+        """Refuse options that can't be right, before any call.
+
+        :raises InvalidOption: naming the option, the value and what would be right.
+        """
+
+    @abc.abstractmethod
+    def read(self, task: Task) -> dict[str, t.Any]:
+        """Read, and return the parts of the result. Never writes."""

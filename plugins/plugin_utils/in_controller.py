@@ -1,0 +1,164 @@
+# Copyright: Contributors to the determined.ai collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module is private to the collection.
+"""Running a module's operation inside the controller.
+
+An ordinary module costs a new Python process for each task and loop item, most of it imports. The strategy loads an action
+plugin's class in the parent before it forks its workers, so everything imported here is imported once a run, and the
+worker that a task runs in anyway does the work.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import pathlib
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible.utils.vars import merge_hash
+
+from ansible_collections.determined.ai.plugins.module_utils._deps import MISSING
+from ansible_collections.determined.ai.plugins.module_utils._engine.entry import Sessions, argument_spec, execute
+from ansible_collections.determined.ai.plugins.module_utils._engine.operation import Operation
+from ansible_collections.determined.ai.plugins.module_utils._wire.login import end_run
+
+CENSORED = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+_LOADED_BY = os.getpid()
+"""The process that loaded this file: the controller itself, unless an unusual strategy loads actions in its workers."""
+
+_sessions: dict[int, Sessions] = {}
+"""The sessions of this process. A fork must not use its parent's connections, so they are kept by process id."""
+
+display = Display()
+
+
+class DeterminedAction(ActionBase):
+    """Runs `operation` here when the task is plainly local, and as a shipped module otherwise."""
+
+    operation: t.ClassVar[Operation]
+
+    _supports_check_mode = True
+    _supports_async = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the task.
+
+        :returns: the module's result.
+        """
+        result = super().run(tmp, task_vars)
+        if not self._is_local():
+            return self._ship(result, task_vars)
+        options, secrets = self._validated()
+        sessions = _process_sessions()
+        try:
+            found, more = execute(
+                self.operation, options, sessions, check_mode=self._task.check_mode, warn=display.warning
+            )
+        finally:
+            if os.getpid() == _LOADED_BY:
+                # No parent outlives this process to log out for it.
+                sessions.close()
+        secrets.update(more)
+        found["invocation"] = {"module_args": options}
+        result.update(_scrubbed(found, secrets, self._masked_arguments(options)))
+        return result
+
+    def _is_local(self) -> bool:
+        """Whether nothing about the task asks for another machine, user or environment."""
+        return not (
+            MISSING
+            or self._connection.transport != "local"
+            or self._connection.become
+            or self._task.async_val
+            or any(self._task.environment or [])
+        )
+
+    def _ship(self, result: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """Do what Ansible's own ``normal`` action does."""
+        wrap_async = bool(self._task.async_val and not self._connection.has_native_async)
+        result = merge_hash(result, self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _validated(self) -> tuple[dict[str, t.Any], set[str]]:
+        """Validate the task's arguments with Ansible's own validator.
+
+        :returns: plain options, and the values that must not be shown.
+        """
+        validator = ArgumentSpecValidator(argument_spec(self.operation), **self.operation.arguments.constraints())
+        found = validator.validate(plain(self._task.args))
+        if found.error_messages:
+            message = found.errors.msg
+            if isinstance(found.errors[0], UnsupportedError):
+                message = f"Unsupported parameters for ({self._task.action}) module: {message}"
+            raise AnsibleActionFail(str(remove_values(message, found._no_log_values)), obj=self._task.args)
+        return found.validated_parameters, set(found._no_log_values)
+
+    def _masked_arguments(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The options with every no_log one censored, whatever its value."""
+        spec = argument_spec(self.operation)
+        return {
+            name: CENSORED if value is not None and spec[name].get("no_log") else value
+            for name, value in options.items()
+        }
+
+
+def plain(value: t.Any) -> t.Any:
+    """Turn what templating gives (tagged, lazy, vaulted and unsafe values) into plain Python data.
+
+    Done once at the door: pydantic, json and requests then never meet Ansible's own types.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (str, bytes)):
+        return "".join(str(value)) if isinstance(value, str) else bytes(value)
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value]
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return value if value is None else str(value)
+
+
+def _scrubbed(result: dict[str, t.Any], secrets: set[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Take secrets out of a result, as AnsibleModule does.
+
+    The walk over every value is skipped where the whole text holds no secret at all: large lists stay cheap.
+    """
+    flags = {name: value for name, value in result.items() if value is None or isinstance(value, bool)}
+    result["invocation"] = {"module_args": arguments}
+    text = json.dumps(result, default=str)
+    if any(json.dumps(secret)[1:-1] in text for secret in secrets):
+        result = t.cast("dict[str, t.Any]", remove_values(result, secrets))
+    return {**result, **flags}
+
+
+def _process_sessions() -> Sessions:
+    pid = os.getpid()
+    if pid not in _sessions:
+        _sessions[pid] = Sessions(folder=None if pid == _LOADED_BY else pathlib.Path(C.DEFAULT_LOCAL_TMP))
+    return _sessions[pid]
+
+
+def _end_run() -> None:
+    # Forked workers inherit the registration, but only the process that loaded the class ends the run.
+    if os.getpid() == _LOADED_BY:
+        end_run(pathlib.Path(C.DEFAULT_LOCAL_TMP), display.warning)
+
+
+atexit.register(_end_run)
