@@ -21,7 +21,8 @@ MISSING: list[tuple[str, str]] = []
 if t.TYPE_CHECKING:
     import requests
     import urllib3
-    from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+    from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
+    from pydantic import Field as ModelField
     from pydantic.alias_generators import to_camel
     from pydantic_core import from_json
     from requests.adapters import HTTPAdapter
@@ -40,7 +41,8 @@ else:
         HTTPAdapter = AuthBase = Retry = object
 
     try:
-        from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+        from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
+        from pydantic import Field as ModelField
         from pydantic.alias_generators import to_camel
         from pydantic_core import from_json
     except ImportError:
@@ -59,13 +61,21 @@ else:
             """Stand in at import time only."""
             return kwargs
 
+        def AliasPath(*path: str) -> None:
+            """Stand in at import time only."""
+
+        def ModelField(*args: object, **kwargs: object) -> None:
+            """Stand in at import time only."""
+
 
 __all__ = [
     "MISSING",
+    "AliasPath",
     "AuthBase",
     "BaseModel",
     "ConfigDict",
     "HTTPAdapter",
+    "ModelField",
     "Retry",
     "TypeAdapter",
     "ValidationError",

@@ -30,11 +30,15 @@ from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
 
 from ansible_collections.determined.ai.plugins.module_utils._deps import MISSING
-from ansible_collections.determined.ai.plugins.module_utils._engine.entry import Sessions, argument_spec, execute
+from ansible_collections.determined.ai.plugins.module_utils._engine.entry import (
+    Sessions,
+    argument_spec,
+    execute,
+    shown_arguments,
+)
 from ansible_collections.determined.ai.plugins.module_utils._engine.operation import Operation
 from ansible_collections.determined.ai.plugins.module_utils._wire.login import end_run
-
-CENSORED = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+from ansible_collections.determined.ai.plugins.module_utils._wire.rehearsal import rehearse
 
 _LOADED_BY = os.getpid()
 """The process that loaded this file: the controller itself, unless an unusual strategy loads actions in its workers."""
@@ -49,6 +53,8 @@ class DeterminedAction(ActionBase):
     """Runs `operation` here when the task is plainly local, and as a shipped module otherwise."""
 
     operation: t.ClassVar[Operation]
+    secret_results: t.ClassVar[frozenset[str]] = frozenset()
+    """Keys of a result that hands a secret over: what is registered holds it, what is displayed is hidden."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -59,7 +65,13 @@ class DeterminedAction(ActionBase):
 
         :returns: the module's result.
         """
-        result = super().run(tmp, task_vars)
+        result = self._run(super().run(tmp, task_vars), task_vars)
+        if self.secret_results & result.keys():
+            # Displayed and logged as under `no_log: true`, which the user need not think of.
+            result["_ansible_no_log"] = True
+        return result
+
+    def _run(self, result: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
         if not self._is_local():
             return self._ship(result, task_vars)
         options, secrets = self._validated()
@@ -74,7 +86,7 @@ class DeterminedAction(ActionBase):
                 sessions.close()
         secrets.update(more)
         found["invocation"] = {"module_args": options}
-        result.update(_scrubbed(found, secrets, self._masked_arguments(options)))
+        result.update(_scrubbed(found, secrets, shown_arguments(self.operation, options)))
         return result
 
     def _is_local(self) -> bool:
@@ -108,14 +120,6 @@ class DeterminedAction(ActionBase):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
             raise AnsibleActionFail(str(remove_values(message, found._no_log_values)), obj=self._task.args)
         return found.validated_parameters, set(found._no_log_values)
-
-    def _masked_arguments(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
-        """The options with every no_log one censored, whatever its value."""
-        spec = argument_spec(self.operation)
-        return {
-            name: CENSORED if value is not None and spec[name].get("no_log") else value
-            for name, value in options.items()
-        }
 
 
 def plain(value: t.Any) -> t.Any:
@@ -162,3 +166,5 @@ def _end_run() -> None:
 
 
 atexit.register(_end_run)
+if not MISSING:
+    rehearse()

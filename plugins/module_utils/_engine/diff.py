@@ -52,10 +52,16 @@ def _mark(shown_before: t.Any, shown_after: t.Any, before: t.Any, after: t.Any) 
         }
     if isinstance(shown_after, list):
         lists = [part if isinstance(part, list) else [] for part in (shown_before, before, after)]
-        return [
-            _mark(*(part[i] if i < len(part) else None for part in (lists[0], shown_after, *lists[1:])))
-            for i in range(len(shown_after))
-        ]
+        return [_mark_item(i, item, *lists) for i, item in enumerate(shown_after)]
     if isinstance(shown_after, str) and shown_after != after and shown_before == shown_after and before != after:
         return f"{shown_after} (changed)"
     return shown_after
+
+
+def _mark_item(i: int, item: t.Any, shown_before: list[t.Any], before: list[t.Any], after: list[t.Any]) -> t.Any:
+    """As `_mark`, for an item of a list. A text may have another place than before: environment variables come and go."""
+    if isinstance(item, str):
+        changed = item != after[i] and item in shown_before and after[i] not in before
+        return f"{item} (changed)" if changed else item
+    old = [part[i] if i < len(part) else None for part in (shown_before, before)]
+    return _mark(old[0], item, old[1], after[i])

@@ -18,10 +18,14 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .._deps import MISSING
 from .._kinds.kind import Task
+from .._kinds.masking import masked
 from .._wire import errors
 from .._wire.connection import CONNECTION_SPEC, Connection
 from .._wire.session import Session
 from .operation import Operation
+
+CENSORED = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+"""What Ansible itself shows in place of a no_log option."""
 
 
 def argument_spec(operation: Operation) -> dict[str, dict[str, t.Any]]:
@@ -85,6 +89,15 @@ def execute(
     return {**result, "requests": session.requests - before}, connection.secrets
 
 
+def shown_arguments(operation: Operation, options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The options as a result's ``invocation`` shows them: without no_log values, and without secrets in what is free-form."""
+    spec = argument_spec(operation)
+    return {
+        name: CENSORED if value is not None and spec.get(name, {}).get("no_log") else masked(value)
+        for name, value in options.items()
+    }
+
+
 def _failed(error: errors.DeterminedError, requests: int) -> dict[str, t.Any]:
     failure = {} if error.failure is None else {"failure": error.failure}
     return {"failed": True, "changed": False, "msg": str(error), "requests": requests, **failure}
@@ -100,9 +113,15 @@ def _in_clear(connection: Connection) -> bool:
     return parts.hostname != "localhost"
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]
+    def log(self, msg: str, log_args: dict[str, t.Any] | None = None) -> None:
+        """Leave the options out of the target's system log: free-form ones may hold secrets."""
+        super().log(msg.partition(" with ")[0] if log_args else msg)
+
+
 def run_as_module(operation: Operation) -> None:
     """Be an ordinary Ansible module: one process, one task, its own login."""
-    module = AnsibleModule(
+    module = _Module(
         argument_spec=argument_spec(operation), supports_check_mode=True, **operation.arguments.constraints()
     )
     for library, traceback in MISSING:
@@ -115,6 +134,7 @@ def run_as_module(operation: Operation) -> None:
     finally:
         sessions.close()
     module.no_log_values.update(secrets)
+    result["invocation"] = {"module_args": shown_arguments(operation, module.params)}
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

@@ -12,7 +12,7 @@ import typing as t
 
 from .._kinds.kind import PLAIN, Arguments, Kind, Normal, Reader, Task
 from .._wire import errors
-from .compare import CREATE, NONE, REMOVE, Change, compare
+from .compare import CREATE, NONE, REMOVE, UPDATE, Change, compare
 from .diff import difference
 
 
@@ -81,7 +81,14 @@ class StateOperation:
         """Write, and where the answer does not tell what happened, look."""
         try:
             return self._write(task, change)
-        except (errors.LostAnswer, errors.BadAnswer, errors.Conflict, errors.NotFound, errors.Rejected) as error:
+        except (
+            errors.LostAnswer,
+            errors.BadAnswer,
+            errors.Conflict,
+            errors.Forbidden,  # of the second of two writes
+            errors.NotFound,
+            errors.Rejected,
+        ) as error:
             return self._settle(task, change, error)
 
     def _write(self, task: Task, change: Change) -> Normal | None:
@@ -101,32 +108,47 @@ class StateOperation:
         :raises errors.DeterminedError: the failure, with what is there now.
         """
         kind = self._kind
+        noun = kind.name
         try:
             live = kind.find(task)
-            left = compare(kind, live, kind.wanted(task, live))
+            gone = live is None and change.action == UPDATE
+            left = None if gone else compare(kind, live, kind.wanted(task, live))
         except errors.DeterminedError as unread:
-            raise type(error)(f"{error} Reading again did not tell either: {unread}", error.failure) from error
+            raise _with(error, f"Reading again did not tell either: {unread}") from error
+        if left is None:
+            raise _with(error, f"Read again: the {noun} is gone, removed by someone else.") from error
         if left.action == NONE:
-            task.warn(f"{error} Read again: the {kind.name} is as declared.")
+            task.warn(f"{error} Read again: the {noun} is as declared.")
             return live
         if (
             change.action == CREATE
             and live is not None
-            and not isinstance(error, (errors.LostAnswer, errors.BadAnswer))
+            and not isinstance(error, (errors.LostAnswer, errors.BadAnswer, errors.Forbidden))
         ):
-            return self._write(task, left)
-        raise type(error)(f"{error} {self._state(change, live, left)}", error.failure) from error
+            try:
+                return self._write(task, left)
+            except errors.DeterminedError as again:
+                raise _with(again, f"Before that: {error}") from again
+        raise _with(error, self._state(change, left)) from error
 
-    def _state(self, change: Change, live: Normal | None, left: Change) -> str:
+    def _state(self, change: Change, left: Change) -> str:
         """Say what was found after a write that failed."""
         noun = self._kind.name
-        if live is None and change.action == CREATE:
+        if left.action == CREATE:
             return f"Read again: no such {noun} was created."
-        if live is None:
-            return f"Read again: the {noun} is gone, removed by someone else; a second run finds it so."
         if left.action == REMOVE:
             return f"Read again: the {noun} is still there."
-        if set(left.fields) == set(change.fields):
-            return f"Read again: nothing of the {noun} was changed."
+        unknown = sorted(name for name in left.fields if self._kind.fields.get(name, PLAIN).write_only)
+        missing = sorted(set(left.fields) - set(unknown))
         done = sorted(set(change.fields) - set(left.fields))
-        return f"Read again: {', '.join(done)} of the {noun} changed, {', '.join(sorted(left.fields))} did not."
+        parts = [
+            f"{', '.join(names)} {what}"
+            for names, what in ((done, "changed"), (missing, "did not change"), (unknown, "can't be read back"))
+            if names
+        ]
+        return f"Read again, of the {noun}: {'; '.join(parts)}."
+
+
+def _with(error: errors.DeterminedError, more: str) -> errors.DeterminedError:
+    """The same failure, with a further sentence."""
+    return type(error)(f"{error} {more}", error.failure)

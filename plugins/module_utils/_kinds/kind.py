@@ -73,6 +73,32 @@ def same_set(live: t.Any, declared: t.Any) -> bool:
     return set(live or ()) == set(declared or ())
 
 
+def same_config(live: t.Any, declared: t.Any) -> bool:
+    """Whether two free-form values are the same to the server, which keeps each number as a double.
+
+    1 is 1.0, but True is not 1. The order of keys does not count, the order of a list does.
+    """
+    if isinstance(live, dict) and isinstance(declared, dict):
+        return live.keys() == declared.keys() and all(same_config(live[name], declared[name]) for name in live)
+    if isinstance(live, list) and isinstance(declared, list):
+        return len(live) == len(declared) and all(map(same_config, live, declared))
+    if isinstance(live, bool) or isinstance(declared, bool):
+        return live is declared
+    if isinstance(live, (int, float)) and isinstance(declared, (int, float)):
+        try:
+            return float(live) == float(declared)
+        except OverflowError:
+            return live == declared
+    return bool(live == declared)
+
+
+def merged(base: t.Any, more: t.Any) -> t.Any:
+    """`base` with what `more` has added or put in its place; mappings are merged at every depth, all else is replaced."""
+    if isinstance(base, dict) and isinstance(more, dict):
+        return {**base, **{name: merged(base.get(name), value) for name, value in more.items()}}
+    return more
+
+
 class Kind(abc.ABC):
     """A kind of object with a state module. One instance serves all tasks, so it keeps nothing between calls.
 

@@ -68,6 +68,11 @@ def nearest(name: str, candidates: t.Iterable[str]) -> str:
     return f" Nearest: {', '.join(repr(pool[found]) for found in close)}." if close else ""
 
 
+def literal(text: str) -> str:
+    """The text as a pattern of SQL's LIKE and ILIKE that means nothing but itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def find_workspace(session: Session, option: str, name: str) -> Named:
     """Find a workspace by its exact name.
 
@@ -77,8 +82,7 @@ def find_workspace(session: Session, option: str, name: str) -> Named:
     :param option: the option that names it, for the failure's text.
     :raises InvalidOption: there is none, or the caller can't see it.
     """
-    pattern = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    for found in read_memory_list(session, Workspaces, "/api/v1/workspaces", {"nameCaseSensitive": pattern}):
+    for found in read_memory_list(session, Workspaces, "/api/v1/workspaces", {"nameCaseSensitive": literal(name)}):
         if found.name == name:
             return t.cast(Named, found)
     names = [found.name for found in read_memory_list(session, Workspaces, "/api/v1/workspaces")]

@@ -12,52 +12,91 @@ identity-and-cluster), so everything that is shown passes through here.
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
 MASK = "********"
 """What the server itself shows in place of a secret. It is a mask, never a value."""
 
-SECRET_KEYS = frozenset(
-    {
-        "access_key",
-        "secret_key",
-        "connection_string",
-        "credential",
-        "credentials",
-        "signing_key",
-        "client_secret",
-        "password",
-        "auth",
-        "identitytoken",
-        "identity_token",
-        "registrytoken",
-        "registry_token",
-        "auth_token",
-        "access_token",
-        "private_key",
-        "jwt_key",
-        "segment_master_key",
-        "segment_webui_key",
-    }
+SECRET_KEY = re.compile(
+    r"password|passwd|passphrase|(^|[_-])pass$|secret$|secret[_-]?(access[_-]?)?key$|"
+    r"(access|api|private|signing|encryption|account|webui|master|jwt)[_-]?key([_-]?id)?$|credentials?$|connection[_-]?string$|"
+    r"(^|access|api|auth|bearer|github|gitlab|hf|hub|identity|personal|refresh|registry|service|session|webhook)[_-]?token$|"
+    r"^auth$|(^|[_-])dsn$",
+    re.IGNORECASE,
 )
-"""Keys whose text is a secret wherever they stand in a configuration of the product. ``auth`` is Docker's name for user and
-password in base64; where it is a mapping (``scim.auth``), its own keys decide."""
+"""Keys whose value is a secret wherever they stand in a configuration of the product, but among hyperparameters, which name
+such things as ``pad_token``. ``auth`` is Docker's name for user and password in base64; where it is a mapping (``scim.auth``),
+its own keys decide."""
 
 SECRET_NAME = re.compile(
-    r"pass(wor)?d|passphrase|pwd|secret|token|credential|private.?key|access.?key|api.?key|signing.?key|auth(?!or)|connection.?string|"
+    r"password|passwd|passphrase|(^|_)pass(_|$)|(?<=[a-z_])(?<!old)pwd|secret|(?<!max_)(?<!min_)(?<!num_)token(?!i[sz])|"
+    r"credential|private.?key|access.?key|api.?key|signing.?key|auth(?!or(?!i[sz]ation))|connection.?string|cookie|jwt|"
     r"(^|_)(key|sas|dsn|pat)$",
     re.IGNORECASE,
 )
 """Names of environment variables that are taken for secret."""
 
-SECRET_VALUE = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bv2\.public\.[\w-]{20}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{20}|\bgithub_pat_\w{20}|"
-    r"\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10}|\bhf_\w{20}|\bsk-[\w-]{20}|\beyJ[\w-]{10,}\.[\w-]{10,}\.|\bAccountKey=",
+SECRET_TEXT = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)|"
+    r"\bv2\.(?:public|local)\.[\w-]{20,}(?:\.[\w-]+)?|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|"
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}|\bya29\.[\w-]{20,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|"
+    r"\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}|\bhf_\w{20,}|\bnpm_\w{30,}|\bpypi-[\w-]{20,}|"
+    r"\b[sr]k_(?:live|test)_\w{16,}|\bsk-[\w-]{20,}",
+    re.DOTALL,
 )
-"""Values that are taken for secret whatever they are called: private keys and the token forms of well-known services."""
+"""Texts that are taken for secret whatever they are called: private keys and the token forms of well-known services."""
 
-URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
+SECRET_PART = re.compile(
+    # the password of a URL
+    r"(://[^\s/:@]*:)[^\s/]+(?=@)|"
+    # a URL that is itself the right to post
+    r"(\bhooks\.slack\.com/services/|\bdiscord(?:app)?\.com/api/webhooks/)[^\s\"']+|"
+    # the signatures and keys in a URL's query and in Azure's connection strings
+    r"([?&;](?:sig|key|token|X-(?:Amz|Goog)-(?:Signature|Security-Token))=|\b(?:AccountKey|SharedAccess(?:Key|Signature))=)"
+    r"[^\s&;\"']+|"
+    # what follows a name: an assignment, an option of a command, a header
+    r"((?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|(?:access|api|auth)[_-]?token)[\"']?\s?=\s?[\"']?|"
+    r"(?<=-)(?:password|secret|token|api-key|access-key)[ =][\"']?|\bBearer\s+)[^\s,;&\"']+",
+    re.IGNORECASE,
+)
+"""Secrets that are a part of a text, after something that tells what they are and is shown."""
+
+SIGNS = (
+    "://",
+    "passw",
+    "passphrase",
+    "secret",
+    "token",
+    "key",
+    "bearer",
+    "sig=",
+    "signature",
+    "webhook",
+    "slack",
+    "-----begin",
+    "v2.",
+    "eyj",
+    "akia",
+    "asia",
+    "aiza",
+    "ya29",
+    "gh",
+    "glpat",
+    "xox",
+    "hf_",
+    "npm_",
+    "pypi",
+    "k_",
+    "sk-",
+)
+"""One of these is in each text, in lower case, that the two expressions above find something in. It is cheap to look for."""
+
+ACCELERATORS = frozenset({"cpu", "cuda", "rocm", "gpu"})
+"""What environment variables, as an alternative, are listed under."""
+
+MASKED = re.compile(r"(?<!\*)\*{8}(?!\*)")
 
 
 def masked(config: t.Any) -> t.Any:
@@ -65,61 +104,80 @@ def masked(config: t.Any) -> t.Any:
 
     :param config: plain data, such as a template's or an experiment's config.
     """
-    return _masked(config, ())
+    return _masked(config, "", "")
 
 
-def _masked(value: t.Any, path: tuple[str, ...]) -> t.Any:
+# Where a value stands, as far as that matters to its masking; what is below such a place stands there too.
+_SECRETS, _VARIABLES, _HYPERPARAMETERS = "secrets", "environment_variables", "hyperparameters"
+
+
+def _masked(value: t.Any, name: str, place: str) -> t.Any:
+    """Mask a value that has the key `name` and stands at `place`; lists stand where their items do."""
     if isinstance(value, dict):
+        shown = {key: _masked(item, str(key), place or _place(name, key)) for key, item in value.items()}
         # Kubernetes writes an environment variable as {"name": ..., "value": ...}.
-        if (
-            isinstance(value.get("name"), str)
-            and isinstance(value.get("value"), str)
-            and SECRET_NAME.search(value["name"])
-        ):
-            return {**value, "value": MASK}
-        return {name: _masked(item, (*path, str(name))) for name, item in value.items()}
+        if isinstance(value.get("name"), str) and value.get("value") and SECRET_NAME.search(value["name"]):
+            shown["value"] = MASK
+        return shown
     if isinstance(value, list):
-        return [_masked(item, path) for item in value]
-    if _is_secret_place(path) and value not in (None, ""):
+        return [_masked(item, name, place) for item in value]
+    if value is None or value == "":
+        return value
+    if place == _SECRETS:
+        return MASK
+    if isinstance(value, bool):
+        return value
+    if place == _VARIABLES:
+        return _masked_variable(value, name)
+    if place != _HYPERPARAMETERS and _is_secret_key(name):
+        return MASK
+    return masked_text(value) if isinstance(value, str) else value
+
+
+def _place(parent: str, name: str) -> str:
+    if name == _SECRETS:
+        # data.secrets holds secrets under any names (API page ml-resources, section 3.1).
+        return _SECRETS if parent == "data" else ""
+    return name if name in {_VARIABLES, _HYPERPARAMETERS} else ""
+
+
+def _masked_variable(value: t.Any, name: str) -> t.Any:
+    """A value under ``environment_variables``: a ``NAME=value`` in a list, or the value of the variable `name`."""
+    if name != _VARIABLES and name not in ACCELERATORS and SECRET_NAME.search(name):
         return MASK
     if not isinstance(value, str):
         return value
-    if "environment_variables" in path:
-        return _masked_variable(value, path)
-    return masked_text(value)
+    variable, equals, content = value.partition("=")
+    return f"{variable}={MASK}" if equals and content and SECRET_NAME.search(variable) else masked_text(value)
 
 
-def _is_secret_place(path: tuple[str, ...]) -> bool:
-    if not path:
-        return False
-    # data.secrets holds secrets under any names (API page ml-resources, section 3.1).
-    if len(path) > 2 and path[-3:-1] == ("data", "secrets") or path[:2] == ("data", "secrets"):
-        return True
-    return path[-1].lower() in SECRET_KEYS and path[0] != "hyperparameters"
-
-
-def _masked_variable(value: str, path: tuple[str, ...]) -> str:
-    """One ``NAME=value``; the accelerators' lists stand one level below ``environment_variables``."""
-    if path[-1] not in {"environment_variables", "cpu", "cuda", "rocm", "gpu"}:
-        return MASK if SECRET_NAME.search(path[-1]) else masked_text(value)
-    name, equals, content = value.partition("=")
-    if equals and content and SECRET_NAME.search(name):
-        return f"{name}={MASK}"
-    return masked_text(value)
+@functools.lru_cache(maxsize=4096)
+def _is_secret_key(name: str) -> bool:
+    return SECRET_KEY.search(name) is not None
 
 
 def masked_text(text: str) -> str:
-    """Mask a text that is a secret by its form, and the passwords of URLs in it."""
-    if SECRET_VALUE.search(text):
-        name, equals, _content = text.partition("=")
-        return f"{name}={MASK}" if equals and name.isidentifier() else MASK
-    return URL_PASSWORD.sub(rf"\g<before>{MASK}", text)
+    """Mask what is a secret by its form in a text: keys, tokens, passwords in URLs and after their names."""
+    lower = text.lower()
+    if not any(sign in lower for sign in SIGNS):
+        return text
+    text = SECRET_TEXT.sub(MASK, text)
+    return SECRET_PART.sub(lambda found: f"{found[found.lastindex or 0]}{MASK}", text)
+
+
+def mask_places(value: t.Any, path: str = "") -> list[str]:
+    """Where a declared value has a mask somewhere in it, which is not a value and would be stored as one.
+
+    :returns: such as ``["environment.registry_auth.password", "environment.environment_variables[0]"]``.
+    """
+    if isinstance(value, dict):
+        below = [(f"{path}.{name}" if path else str(name), item) for name, item in value.items()]
+        return [found for place, item in below for found in mask_places(item, place)]
+    if isinstance(value, list):
+        return [place for index, item in enumerate(value) for place in mask_places(item, f"{path}[{index}]")]
+    return [path] if isinstance(value, str) and MASKED.search(value) else []
 
 
 def holds_mask(value: t.Any) -> bool:
-    """Whether a declared value has a mask somewhere in it, which is not a value and would be stored as one."""
-    if isinstance(value, dict):
-        return any(holds_mask(item) for item in value.values())
-    if isinstance(value, list):
-        return any(holds_mask(item) for item in value)
-    return isinstance(value, str) and MASK in value
+    """Whether a declared value has a mask somewhere in it."""
+    return bool(mask_places(value))

@@ -145,8 +145,10 @@ def _credentials(
     )
     # A password may be split from its user: the user in a playbook, the password in the environment.
     password = options["auth_password"] if options["auth_password"] is not None else environ.get("DET_PASS")
-    for _token_name, token, user_name, username, password_name, own_password in places:
+    for token_name, token, user_name, username, password_name, own_password in places:
         if token:
+            if not token.isascii() or not token.isprintable() or " " in token:
+                raise InvalidOption(f"{token_name} holds a blank, a line break or another character that no token has.")
             return None, None, token
         if username:
             if password is None:

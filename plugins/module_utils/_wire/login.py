@@ -122,7 +122,7 @@ class RunLogin:
             if kept is not None and kept["token"] != refused:
                 return str(kept["token"])
             # Between the master's answer and the file, an interrupt would leave a session that nobody knows of.
-            with _uninterrupted():
+            with uninterrupted():
                 token = log_in(transport)
                 settings = {"verify": self._connection.verify, "cert_name": self._connection.cert_name}
                 _write(self._file, {"master": self._connection.master, "token": token, **settings})
@@ -244,7 +244,7 @@ def _locked(file: pathlib.Path, wait: float | None = None) -> t.Iterator[None]:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> t.Iterator[None]:
+def uninterrupted() -> t.Iterator[None]:
     """Keep SIGINT and SIGTERM waiting."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from . import errors
@@ -70,25 +71,108 @@ def read_by_offset(
 
     :param offset: how many to leave out at the start.
     :param limit: how many to read at most; None reads all.
-    :returns: the objects, each id or name once although the list may move between two pages, and how many match in all.
-    :raises errors.BadAnswer: a page holds fewer than it must.
+    :returns: the objects, and how many match in all.
+    :raises errors.BadAnswer: see `pages_by_offset`.
     """
-    seen: dict[t.Any, t.Any] = {}
+    found: list[t.Any] = []
+    total = 0
+    size = PAGE if limit is None else min(PAGE, limit)
+    for items, matching in pages_by_offset(session, page, path, query, offset=offset, size=size):
+        found += items
+        total = matching
+        if limit is not None and len(found) >= limit:
+            break
+    return found[:limit], total
+
+
+def pages_by_offset(
+    session: Session, page: type[P], path: str, query: t.Mapping[str, t.Any], *, offset: int = 0, size: int = PAGE
+) -> t.Iterator[tuple[list[t.Any], int]]:
+    """Read a list that the server pages in SQL page by page, in the order that `query` asks for.
+
+    :param size: objects a page.
+    :returns: pairs of a page's objects, each id or name once although the list may move between two pages, and how many match
+        in all.
+    :raises errors.BadAnswer: a page holds fewer than it must, or objects that moved between two pages were never seen.
+    """
+    # A limit of 0 means 100 to the server, so "how many are there" asks for one.
+    size = max(1, size)
+    seen: set[t.Any] = set()
+    start, fewest = offset, None
     while True:
-        wanted = PAGE if limit is None else min(PAGE, limit - len(seen))
-        # A limit of 0 means 100 to the server, so "how many are there" asks for one.
-        found = read_page(session, page, path, {**query, "offset": offset, "limit": max(1, wanted)})
+        found = read_page(session, page, path, {**query, "offset": offset, "limit": size})
         items = found.items()
-        total = (
-            found.pagination.total if found.pagination and found.pagination.total is not None else offset + len(items)
-        )
-        if len(items) < min(max(1, wanted), total - offset):
+        total = _total(found, offset + len(items))
+        fewest = total if fewest is None else min(fewest, total)
+        if len(items) < min(size, total - offset):
             raise _cut(path, offset + len(items), total)
-        for item in items[: max(0, wanted)]:
-            seen.setdefault(item.identity(), item)
+        fresh = [item for item in items if item.identity() not in seen]
+        seen.update(item.identity() for item in fresh)
+        yield fresh, total
         offset += len(items)
-        if not items or offset >= total or (limit is not None and len(seen) >= limit):
-            return list(seen.values()), total
+        if not items or offset >= total:
+            break
+    # What was added meanwhile need not be there, but what was there from the first page to the last must be.
+    if len(seen) < fewest - start:
+        raise errors.BadAnswer(
+            f"GET {path}: the list changed while it was read, and {fewest - start - len(seen)} of its {fewest} objects were "
+            "missed. Read it again, or in the order of ids where that can be asked for."
+        )
+
+
+def pages_by_key(
+    session: Session,
+    page: type[P],
+    path: str,
+    query: t.Mapping[str, t.Any],
+    key: str,
+    *,
+    descending: bool = False,
+    offset: int = 0,
+    size: int = PAGE,
+) -> t.Iterator[tuple[list[t.Any], int]]:
+    """Read a list in the order of its integer ids page by page, each page from the last id of the one before.
+
+    Unlike an offset, the last id does not move with the list: nothing that is there throughout is missed or read twice, and
+    later pages cost the server no more than the first.
+
+    :param query: must ask for the order of ids, in the direction that `descending` tells.
+    :param key: the query parameter that filters ids, which takes ``.gt`` and ``.lt``.
+    :param descending: whether the largest id comes first.
+    :param offset: how many to leave out at the start.
+    :param size: objects a page.
+    :returns: pairs of a page's objects, and how many match in all, as the first page says.
+    :raises errors.BadAnswer: a page holds fewer than it must, or is not in order.
+    """
+    bound = f"{key}.lt" if descending else f"{key}.gt"
+    sign = -1 if descending else 1
+    last: int | None = None
+    total = 0
+    size = max(1, size)
+    while True:
+        position = {"offset": offset} if last is None else {bound: last}
+        found = read_page(session, page, path, {**query, **position, "limit": size})
+        items = found.items()
+        here = offset if last is None else 0
+        left = _total(found, here + len(items) + (len(items) == size))
+        if len(items) < min(size, left - here):
+            raise _cut(path, here + len(items), left)
+        keys = [sign * item.identity() for item in items]
+        if last is not None:
+            keys.insert(0, sign * last)
+        if any(second <= first for first, second in itertools.pairwise(keys)):
+            raise errors.BadAnswer(f"GET {path}: objects arrived that were not asked for: {bound} was not heeded.")
+        if last is None:
+            total = left
+        yield items, total
+        if not items or here + len(items) >= left:
+            return
+        last = items[-1].identity()
+
+
+def _total(found: Page, otherwise: int) -> int:
+    """How many match, or `otherwise` where the master does not tell."""
+    return found.pagination.total if found.pagination and found.pagination.total is not None else otherwise
 
 
 def _cut(path: str, arrived: int, total: int) -> errors.BadAnswer:

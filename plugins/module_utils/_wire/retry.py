@@ -101,10 +101,9 @@ class CallRetry(Retry):
 
         :raises urllib3.exceptions.MaxRetryError: no further try is left.
         """
+        following = super().increment(method, url, response, error, *args, **kwargs)
         why = f"HTTP {response.status}" if response is not None else type(error).__name__
         self.failures.append(why)
-        following = super().increment(method, url, response, error, *args, **kwargs)
-        self.warn(
-            f"{method} {str(url).partition('?')[0]} failed ({why}); trying again, {following.total} tries left after this."
-        )
+        place = str(url).partition("?")[0]
+        self.warn(f"{method} {place} failed ({why}); trying again, {following.total} tries left after this.")
         return following

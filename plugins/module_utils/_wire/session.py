@@ -77,27 +77,42 @@ class Session:
         # Looked up at each call: in the controller one session serves several items, each with its own result.
         self.warn(text)
 
+    def connect_by(self, connection_class: type) -> None:
+        """Use another class of urllib3 connections; see `rehearsal`."""
+        self._transport.connect_by(connection_class)
+
     def close(self) -> None:
         """End what belongs to this task alone: its own session on the master, if it has one, and the connection."""
         self._login.close(self._transport)
         self._transport.close()
 
-    def call(self, method: str, path: str, *, query: t.Mapping[str, t.Any] | None = None, body: t.Any = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: t.Mapping[str, t.Any] | None = None,
+        body: t.Any = None,
+        accept: t.Collection[int] = (),
+        anonymous: bool = False,
+    ) -> Answer:
         """Make one authenticated call, logging in before the first and once more when the master ended the session.
 
         :param path: from the root, as `route` builds it.
+        :param accept: statuses beside 2xx that are no failure.
+        :param anonymous: send no token, so that no login is needed.
         :raises errors.DeterminedError: one of its kinds.
         """
-        token = self._login.token(self._transport)
+        token = None if anonymous else self._login.token(self._transport)
         self.requests += 1
         try:
-            return self._transport.call(method, path, token=token, query=query, body=body)
+            return self._transport.call(method, path, token=token, query=query, body=body, accept=accept)
         except errors.Unauthenticated as error:
             renewed = self._login.renew(self._transport, token) if token else None
             if renewed is None:
                 raise self._unauthenticated(error) from error
         self.requests += 1
-        return self._transport.call(method, path, token=renewed, query=query, body=body)
+        return self._transport.call(method, path, token=renewed, query=query, body=body, accept=accept)
 
     def _unauthenticated(self, error: errors.Unauthenticated) -> errors.Unauthenticated:
         """Say what to do about a 401."""

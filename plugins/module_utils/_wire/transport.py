@@ -143,6 +143,12 @@ class Transport:
         if connection.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
+    def connect_by(self, connection_class: type) -> None:
+        """Use another class of urllib3 connections to the master."""
+        # By the kind of pool: requests adds arguments to a pool's key, so that no pool made beforehand would be found.
+        pool = type("Pool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": connection_class})
+        self._adapter.poolmanager.pool_classes_by_scheme = {"http": pool}
+
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
@@ -156,6 +162,7 @@ class Transport:
         query: t.Mapping[str, t.Any] | None = None,
         body: t.Any = None,
         timeout: float | None = None,
+        accept: t.Collection[int] = (),
     ) -> Answer:
         """Make one call.
 
@@ -165,6 +172,7 @@ class Transport:
         :param query: query parameters; lists repeat their key, None is left out.
         :param body: JSON data, or None for no body.
         :param timeout: seconds instead of the connection's.
+        :param accept: statuses beside 2xx that are no failure, such as the 503 with which ``/health`` reports.
         :raises errors.DeterminedError: one of its kinds, for whatever goes wrong.
         """
         policy = CallRetry.of(self.connection.retries, self.warn)
@@ -173,7 +181,7 @@ class Transport:
         headers = {"Accept": "application/json"}
         data = None
         if body is not None:
-            data = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            data = _encoded(method, path, body)
             headers["Content-Type"] = "application/json"
         url = self.connection.master + path
         for hop in range(REDIRECTS_MAX + 1):
@@ -191,20 +199,20 @@ class Transport:
                     allow_redirects=False,
                 )
             except requests.exceptions.RequestException as error:
-                raise self._network(method, path, error, max(1, len(policy.failures))) from error
+                raise self._network(method, path, error, len(policy.failures) + 1) from error
             target = self._redirect(method, path, response, len(policy.failures) + 1)
             if target is None:
-                return self._answered(method, path, response, len(policy.failures) + 1)
+                return self._answered(method, path, response, len(policy.failures) + 1, accept)
             url = target
         raise errors.BadAnswer(
             f"{method} {path}: more than {REDIRECTS_MAX} redirects; is {self.connection.master} the master's address?",
             _failure(method, path, None, "redirects", "", len(policy.failures) + 1),
         )
 
-    def _answered(self, method: str, path: str, response: t.Any, attempts: int) -> Answer:
-        """Take a 2xx answer, and translate any other."""
+    def _answered(self, method: str, path: str, response: t.Any, attempts: int, accept: t.Collection[int]) -> Answer:
+        """Take a 2xx answer or an accepted one, and translate any other."""
         answer = Answer(method, path, response.status_code, response.content, attempts)
-        if 200 <= answer.status < 300:
+        if 200 <= answer.status < 300 or answer.status in accept:
             return answer
         raise self._refused(answer, response.headers)
 
@@ -288,6 +296,8 @@ class Transport:
             ),
         )
         slow = isinstance(error, exceptions.Timeout) or isinstance(cause, urllib3.exceptions.TimeoutError)
+        # In some releases of urllib3 a refused connection counts as a kind of time-out.
+        slow = slow and not isinstance(cause, urllib3.exceptions.NewConnectionError)
         why = f"no answer within {self.connection.timeout:g} s" if slow else _plain(cause)
         if refused or method in REPEATABLE:
             return errors.Unreachable(
@@ -341,6 +351,20 @@ def _failure(
     if request_id:
         failure["request_id"] = request_id
     return failure
+
+
+def _encoded(method: str, path: str, body: t.Any) -> bytes:
+    """A body as JSON.
+
+    :raises errors.InvalidOption: it holds what JSON can't.
+    """
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        # Not the error's text, which may quote the body.
+        raise errors.InvalidOption(
+            f"{method} {path} cannot be sent: its values hold something that is not JSON, such as .nan, .inf or bytes."
+        ) from error
 
 
 def _query(query: t.Mapping[str, t.Any] | None) -> list[tuple[str, str]]:
