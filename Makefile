@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Needs make and Python 3.11 or later. Everything lands in this checkout, in .venv* and .cache; nothing global is touched.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := tests/requirements/constraints.txt
+# Where Ansible finds the collection: a link to this checkout, whatever its path is.
+COLLECTIONS := .cache/collections
+LINK := $(COLLECTIONS)/ansible_collections/determined/ai
+# The Pythons that `make matrix` looks for.
+MATRIX ?= 3.12 3.13
+
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: $(VENV)/.demo ## show the collection at work on a simulated master, or on $DET_MASTER
+	@$(BIN)/python -m tests.demo
+
+.PHONY: test
+test: lint sanity pytest ## run every test and check that needs one Python only
+
+.PHONY: pytest
+# Ansible terminates the last worker of a play, unless it is told to wait; the worker's coverage would be lost.
+pytest: export ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT := 100
+pytest: $(VENV)/.test .venv-client/.client ## of these, the tests by pytest, with the coverage of plugins/
+	@rm -rf .cache/coverage && mkdir -p .cache/coverage
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report term
+
+.PHONY: lint
+lint: $(VENV)/.test .venv-lint/.lint ## run the linters and type checks, and galaxy-importer on the built artefact
+	tests/tools/lint.sh .venv-lint/bin
+
+.PHONY: sanity
+sanity: $(VENV)/.test ## run `ansible-test sanity` on the built and installed artefact
+	tests/tools/sanity.sh $(BIN)
+
+.PHONY: matrix
+matrix: $(LINK) ## repeat sanity, unit and integration tests with each other supported Python that is here
+	@tests/tools/matrix.sh $(MATRIX)
+
+.PHONY: bench
+bench: $(VENV)/.test .venv-client/.client ## measure the speed, side by side with uri and the det CLI
+	$(BIN)/python -m tests.benchmarks
+
+.PHONY: record
+record: $(VENV)/.test ## record the contract scenarios again from $DET_MASTER
+	$(BIN)/python -m tests.contract.record
+
+.PHONY: simulator
+simulator: $(VENV)/.demo ## start the simulated master, until Ctrl-C; options in ARGS, as ARGS="--port 8080 --fixture large"
+	@$(BIN)/python -m tests.simulator $(ARGS)
+
+.PHONY: docs
+docs: .venv-lint/.lint $(LINK) ## write the reference of the modules from their documentation, to docs/reference/
+	tests/tools/docs.sh .venv-lint/bin docs/reference
+
+.PHONY: constraints
+constraints: .venv-lint/.lint ## pin the newest versions of what the demo, the tests and the checks need
+	tests/tools/constraints.sh .venv-lint/bin
+
+.PHONY: clean
+clean: ## remove everything that the other targets made
+	rm -rf .venv .venv-* .cache .ansible .mypy_cache .pytest_cache .ruff_cache tests/output determined-ai-*.tar.gz
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(LINK):
+	@mkdir -p $(@D) && ln -sfn ../../../.. $@
+
+# One virtual environment a purpose, as their requirements exclude each other; the stamp in it is named after its list.
+$(VENV)/.demo: requirements.txt tests/requirements/demo.txt $(CONSTRAINTS) | $(LINK)
+	@tests/tools/venv.sh $(VENV) demo
+
+$(VENV)/.test: requirements.txt tests/requirements/demo.txt tests/requirements/test.txt $(CONSTRAINTS) | $(LINK)
+	@tests/tools/venv.sh $(VENV) test
+
+.venv-lint/.lint: requirements.txt $(wildcard tests/requirements/*.txt) | $(LINK)
+	@tests/tools/venv.sh .venv-lint lint
+
+.venv-client/.client: tests/requirements/client.txt tests/requirements/constraints-client.txt
+	@tests/tools/venv.sh .venv-client client

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Repeat the sanity, unit and integration tests with other Pythons: matrix.sh VERSION...
+#
+# Each takes the ansible-core that tests/requirements/demo.txt pairs it with. A Python that isn't here is named and left out.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+found=() missing=()
+for version in "$@"; do
+    if tests/tools/find-python.sh "$version" >/dev/null; then found+=("$version"); else missing+=("$version"); fi
+done
+if ((${#missing[@]})); then printf 'Not on this machine, left out: Python %s\n' "${missing[@]}"; fi
+
+for version in "${found[@]}"; do
+    venv=.venv-$version
+    stamp=$venv/.test
+    [[ $stamp -nt tests/requirements/constraints.txt && $stamp -nt tests/requirements/demo.txt &&
+        $stamp -nt tests/requirements/test.txt && $stamp -nt requirements.txt ]] || tests/tools/venv.sh "$venv" test "$version"
+    printf '== %s\n' "$("$venv/bin/ansible" --version | head -n 1) on $("$venv/bin/python" --version)"
+    tests/tools/sanity.sh "$venv/bin"
+    "$venv/bin/python" -m pytest -n auto --maxprocesses 4 tests/unit tests/integration
+done
