@@ -18,7 +18,7 @@ import typing as t
 
 from .._deps import urllib3
 from .connection import Connection
-from .session import Caller, Session
+from .session import Session
 
 _ANSWER = b'{"user":{"id":1,"username":"rehearsal","admin":false}}'
 _RESPONSE = (

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What integration tests share: a master, and real ansible-playbook runs against it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.simulator import Simulator
+from tests.simulator.fixtures import INITIAL_PASSWORD
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+CONNECTION = ("DET_MASTER", "DET_USER", "DET_PASS", "DET_USER_TOKEN", "DET_MASTER_CERT_FILE", "DET_MASTER_CERT_NAME")
+
+
+@dataclasses.dataclass
+class Run:
+    """A finished ansible-playbook run."""
+
+    returncode: int
+    output: str
+    results: list[dict[str, t.Any]]
+
+    def result(self, task: str) -> dict[str, t.Any]:
+        """The result of the task with this name."""
+        return next(t.cast(dict, entry["result"]) for entry in self.results if entry["task"] == task)
+
+    def ok(self) -> Run:
+        """The same run, which must have succeeded."""
+        assert self.returncode == 0, self.output[-6000:]
+        return self
+
+
+class Playbooks:
+    """Runs playbooks in a folder of their own against one master."""
+
+    def __init__(self, folder: pathlib.Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        home = folder / "home"
+        home.mkdir()
+        (folder / "ansible.cfg").touch()
+        inherited = {name: value for name, value in os.environ.items() if name not in CONNECTION}
+        self.environment = {
+            **inherited,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "results_journal",
+            "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(home / ".ansible"),
+            "ANSIBLE_ASYNC_DIR": str(home / ".ansible_async"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_RETRY_FILES_ENABLED": "false",
+            "HOME": str(home),
+            **environment,
+        }
+        self._runs = 0
+
+    def start(
+        self, playbook: pathlib.Path | list[dict[str, t.Any]], *arguments: str, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Start a run; `playbook` is a path, or plays as data."""
+        self._runs += 1
+        if isinstance(playbook, list):
+            path = self.folder / f"play{self._runs}.yml"
+            path.write_text(yaml.safe_dump(playbook, sort_keys=False))
+            playbook = path
+        journal = self.folder / f"results{self._runs}.jsonl"
+        return subprocess.Popen(
+            [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(playbook), *arguments],
+            env={**self.environment, "DETERMINED_TEST_JOURNAL": str(journal), **environment},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A process group of its own, so that a test can send what Ctrl-C sends.
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 300) -> Run:
+        """Wait for a run."""
+        try:
+            output, _nothing = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _nothing = process.communicate()
+            pytest.fail(f"ansible-playbook did not end within {timeout} s:\n{output[-4000:]}")
+        journal = self.folder / f"results{self._runs}.jsonl"
+        lines = journal.read_text().splitlines() if journal.exists() else []
+        return Run(process.returncode, output, [json.loads(line) for line in lines])
+
+    def run(self, playbook: pathlib.Path | list[dict[str, t.Any]], *arguments: str, **environment: str) -> Run:
+        """Run a playbook to its end."""
+        return self.finish(self.start(playbook, *arguments, **environment))
+
+    def tasks(self, *tasks: dict[str, t.Any], arguments: tuple[str, ...] = (), **keywords: t.Any) -> Run:
+        """Run tasks in one play on localhost, with further play keywords."""
+        return self.run([{"hosts": "localhost", "gather_facts": False, **keywords, "tasks": list(tasks)}], *arguments)
+
+
+def connection_to(sim: Simulator) -> dict[str, str]:
+    """The environment that leads to a simulated master as its administrator."""
+    return {"DET_MASTER": sim.url, "DET_USER": "admin", "DET_PASS": INITIAL_PASSWORD}
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """A simulated master with a small cluster's objects."""
+    with Simulator(fixture="demo") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def playbooks(sim: Simulator, tmp_path: pathlib.Path) -> Playbooks:
+    """Runs playbooks against `sim`."""
+    return Playbooks(tmp_path, connection_to(sim))
+
+
+def _serve(authz: str, folder: pathlib.Path) -> Iterator[Playbooks]:
+    """The master that DET_MASTER names, or else a simulated one, on which no session may be left."""
+    if os.environ.get("DET_MASTER"):
+        yield Playbooks(folder, {name: os.environ[name] for name in CONNECTION if name in os.environ})
+        return
+    with Simulator(fixture="demo", authz=authz) as simulator:
+        yield Playbooks(folder, connection_to(simulator))
+        left = simulator.sessions()
+        assert left == [], f"sessions left on the master: {left}"
+
+
+@pytest.fixture(params=["basic", "rbac"])
+def any_master(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Playbooks]:
+    """Runs playbooks against the master that DET_MASTER names, or else against simulated ones in both authorisation modes."""
+    if os.environ.get("DET_MASTER") and request.param != "basic":
+        pytest.skip("DET_MASTER is one master, in the authorisation mode that it has")
+    yield from _serve(request.param, tmp_path)
+
+
+@pytest.fixture
+def basic_master(tmp_path: pathlib.Path) -> Iterator[Playbooks]:
+    """Runs playbooks against the master that DET_MASTER names, or else against a simulated one."""
+    yield from _serve("basic", tmp_path)

@@ -1,0 +1,247 @@
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users copy and run: each playbook, each module's EXAMPLES, and each example in a README."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pathlib
+import re
+import typing as t
+
+import pytest
+import yaml
+
+from tests.simulator import Simulator
+
+from .conftest import ROOT, Playbooks, Run
+
+PLAYBOOKS = ROOT / "playbooks"
+MODULES = sorted((ROOT / "plugins" / "modules").glob("det_*.py"))
+READMES = [path for path in (ROOT / "README.md", *sorted(ROOT.glob("roles/*/README.md"))) if path.exists()]
+PASSWORD = "CANARY-Passw0rd-1"
+GIVEN = {
+    "alice_initial_password": PASSWORD,
+    "operations_password": PASSWORD,
+    "wandb_api_key": "CANARY-wandb",
+    "s3_access_key": "CANARY-access-key",
+    "s3_secret_key": "CANARY-secret-key",
+    "vaulted_initial_passwords": {"lena.vogel": PASSWORD},
+}
+"""Values of the variables that examples leave to the reader."""
+
+PLAIN_RUNS: dict[str, tuple[str, ...]] = {
+    "users": ("-e", f"@{PLAYBOOKS}/vars/users.example.yml"),
+    "rotate_tokens": ("-e", f"@{PLAYBOOKS}/vars/tokens.example.yml"),
+    "templates": ("-e", f"templates_folder={PLAYBOOKS}/files/templates"),
+    "unarchive_experiment": ("-e", "unarchive_workspace=research", "-e", "unarchive_project=language"),
+    "archive_old_experiments": ("-e", "archive_after_days=60"),
+    "demo": ("-e", "demo_token_file=reports.token", "-e", "demo_report=report/cluster"),
+}
+"""Playbooks that change something the first time and nothing the second, with their variables."""
+
+WITHOUT_CHANGES = {"cluster_report": ("-e", "report_path=report/cluster")}
+
+
+@pytest.fixture
+def ready(playbooks: Playbooks) -> Playbooks:
+    """With the folder and the variable that the example files of variables name."""
+    (playbooks.folder / "home" / ".config" / "determined").mkdir(parents=True)
+    playbooks.environment["LENA_INITIAL_PASSWORD"] = PASSWORD
+    return playbooks
+
+
+def changed(run: Run) -> int:
+    """Ansible's own count."""
+    return sum(int(number) for number in re.findall(r"changed=(\d+)", run.ok().output))
+
+
+def writes(sim: Simulator) -> list[tuple[str, str]]:
+    """What a master was asked that could have changed it; validateOnly is sent by POST too, but in no playbook."""
+    reads = {("POST", "/api/v1/auth/login"), ("POST", "/api/v1/auth/logout"), ("POST", "/api/v1/groups/search")}
+    return [
+        (entry.method, entry.path)
+        for entry in sim.journal
+        if entry.method != "GET" and (entry.method, entry.path) not in reads
+    ]
+
+
+def test_each_playbook_is_tested() -> None:
+    assert {path.stem for path in PLAYBOOKS.glob("*.yml")} == {*PLAIN_RUNS, *WITHOUT_CHANGES}
+
+
+@pytest.mark.parametrize("name", PLAIN_RUNS)
+def test_planned_applied_unchanged(ready: Playbooks, sim: Simulator, name: str) -> None:
+    path, arguments = PLAYBOOKS / f"{name}.yml", PLAIN_RUNS[name]
+    planned = ready.run(path, *arguments, "--check", "--diff")
+    assert changed(planned) > 0
+    assert writes(sim) == []
+    assert changed(ready.run(path, *arguments)) == changed(planned)
+    assert writes(sim) != []
+    assert changed(ready.run(path, *arguments)) == 0
+    assert sim.sessions() == []
+
+
+@pytest.mark.parametrize("mode", ["--check", "--diff"])
+def test_report_holds_the_cluster(ready: Playbooks, sim: Simulator, mode: str) -> None:
+    """In check mode too, as the files are what the playbook is for."""
+    user = sim.master.users[sim.master.user_ids["hugo.martin"]]
+    user.display_name = "a|b <script>alert(1)</script>\n# head {{ 1 + 1 }}"
+    assert changed(ready.run(PLAYBOOKS / "cluster_report.yml", *WITHOUT_CHANGES["cluster_report"], mode)) == 0
+    assert writes(sim) == []
+    report = json.loads((ready.folder / "report" / "cluster.json").read_text())
+    assert len(report["users"]) == len(sim.master.users)
+    assert len(report["experiments"]) == len(sim.master.experiments)
+    assert {model["name"] for model in report["models"]} == {model.name for model in sim.master.models.values()}
+    assert report["cluster"]["version"] == "0.38.1"
+    markdown = (ready.folder / "report" / "cluster.md").read_text()
+    assert f"| Users | {len(sim.master.users)}, " in markdown
+    assert "| svc-nightly | nightly training |" in markdown
+    hugo = next(line for line in markdown.splitlines() if line.startswith("| hugo.martin |"))
+    assert hugo.split(" | ")[1] == r"a\|b &lt;script&gt;alert(1)&lt;/script&gt; \# head {{ 1 + 1 }}"
+    tables = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)
+    assert "CANARY" not in markdown + json.dumps(report)
+
+
+def test_users_needs_a_list(playbooks: Playbooks) -> None:
+    run = playbooks.run(PLAYBOOKS / "users.yml")
+    assert run.returncode != 0
+    assert "access_users is not set" in run.output
+
+
+def test_unlisted_users_leave_within_the_guard(playbooks: Playbooks, sim: Simulator) -> None:
+    active = {user.username for user in sim.master.users.values() if user.active}
+    given = {
+        "access_users": [{"username": "ada.brandt"}, {"username": "svc-gitops"}],
+        "access_keep": ["admin", "determined", "svc-nightly"],
+        "access_deactivate_unlisted": True,
+    }
+    unlisted = active - {"ada.brandt", "svc-gitops", "admin", "determined", "svc-nightly"}
+    assert len(unlisted) > 5
+    refused = playbooks.run(PLAYBOOKS / "users.yml", "-e", json.dumps(given))
+    assert refused.returncode != 0
+    assert all(name in refused.output for name in unlisted)
+    assert writes(sim) == []
+    enough = {**given, "access_deactivate_at_most": len(unlisted)}
+    assert changed(playbooks.run(PLAYBOOKS / "users.yml", "-e", json.dumps(enough), "--check")) == 1
+    assert writes(sim) == []
+    playbooks.run(PLAYBOOKS / "users.yml", "-e", json.dumps(enough)).ok()
+    assert {user.username for user in sim.master.users.values() if user.active} == active - unlisted
+    assert changed(playbooks.run(PLAYBOOKS / "users.yml", "-e", json.dumps(enough))) == 0
+
+
+def test_who_runs_it_is_not_unlisted(playbooks: Playbooks, sim: Simulator) -> None:
+    everybody = [
+        {"username": user.username}
+        for user in sim.master.users.values()
+        if user.active and user.username != "ada.brandt"
+    ]
+    given = json.dumps({"access_users": everybody, "access_keep": [], "access_deactivate_unlisted": True})
+    assert changed(playbooks.run(PLAYBOOKS / "users.yml", "-e", given, DET_USER="ada.brandt")) == 0
+    assert sim.master.users[sim.master.user_ids["ada.brandt"]].active
+
+
+def test_an_empty_list_deactivates_nobody(playbooks: Playbooks, sim: Simulator) -> None:
+    given = json.dumps({"access_users": [], "access_deactivate_unlisted": True, "access_deactivate_at_most": 1000})
+    run = playbooks.run(PLAYBOOKS / "users.yml", "-e", given)
+    assert run.returncode != 0
+    assert "Nothing was changed" in run.output
+    assert writes(sim) == []
+
+
+def test_archiving_has_a_guard_and_an_exception(playbooks: Playbooks, sim: Simulator) -> None:
+    old = ("-e", "archive_after_days=60")
+    refused = playbooks.run(PLAYBOOKS / "archive_old_experiments.yml", *old, "-e", "archive_at_most=1")
+    assert refused.returncode != 0
+    assert "archive_at_most allows 1" in refused.output
+    assert writes(sim) == []
+    kept = next(row for row in sim.master.experiments.values() if row.name == "resnet50-baseline")
+    playbooks.run(PLAYBOOKS / "archive_old_experiments.yml", *old, "-e", "archive_keep_label=baseline").ok()
+    assert writes(sim) != []
+    assert not kept.archived
+
+
+def test_templates_of_one_name_are_refused(playbooks: Playbooks, sim: Simulator) -> None:
+    for place in ("research", "production"):
+        (playbooks.folder / "tree" / place).mkdir(parents=True)
+        (playbooks.folder / "tree" / place / "same.yml").write_text("max_restarts: 1\n")
+    run = playbooks.run(PLAYBOOKS / "templates.yml", "-e", "templates_folder=tree")
+    assert run.returncode != 0
+    assert "several files" in run.output
+    assert writes(sim) == []
+
+
+def test_templates_take_jinja_as_text(playbooks: Playbooks, sim: Simulator) -> None:
+    (playbooks.folder / "tree").mkdir()
+    (playbooks.folder / "tree" / "braces.yml").write_text("description: \"{{ lookup('env', 'DET_PASS') }}\"\n")
+    (playbooks.folder / "tree" / "nothing.yaml").write_text("# no config\n")
+    playbooks.run(PLAYBOOKS / "templates.yml", "-e", "templates_folder=tree").ok()
+    assert sim.master.templates["braces"].config == {"description": "{{ lookup('env', 'DET_PASS') }}"}
+    assert sim.master.templates["nothing"].config == {}
+
+
+@pytest.mark.parametrize("name", ["users", "rotate_tokens"])
+def test_no_secret_is_shown(ready: Playbooks, sim: Simulator, name: str) -> None:
+    run = ready.run(PLAYBOOKS / f"{name}.yml", *PLAIN_RUNS[name], "-vvvv", "--diff").ok()
+    for path in (ready.folder / "home" / ".config" / "determined").iterdir():
+        assert path.read_text().strip() not in run.output
+    assert PASSWORD not in run.output
+    assert PASSWORD not in json.dumps(run.results)
+
+
+# --- examples ---
+
+
+def examples(path: pathlib.Path) -> list[dict[str, t.Any]]:
+    """The tasks of a module's EXAMPLES."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES":
+            return t.cast("list[dict[str, t.Any]]", yaml.safe_load(ast.literal_eval(node.value)))
+    raise AssertionError(f"{path.name} has no EXAMPLES")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
+    tasks = examples(path)
+    assert all(task["name"] for task in tasks)
+    play = [
+        {
+            "hosts": "localhost",
+            "gather_facts": True,
+            "gather_subset": ["!all", "!min", "env"],
+            "vars": GIVEN,
+            "tasks": tasks,
+        }
+    ]
+    playbooks.run(play, "--check", "--diff").ok()
+    # det_template with validate: server asks by a POST that stores nothing.
+    assert {path for _method, path in writes(sim)} <= {"/api/v1/experiments"}
+    experiments = len(sim.master.experiments)
+    playbooks.run(play, "--diff").ok()
+    assert len(sim.master.experiments) <= experiments
+    assert sim.sessions() == []
+
+
+def blocks() -> list[t.Any]:
+    """The yaml blocks of the READMEs that hold plays or tasks."""
+    found = []
+    for path in READMES:
+        for number, text in enumerate(
+            re.findall(r"^```ya?ml\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE), 1
+        ):
+            if isinstance(data := yaml.safe_load(text), list):
+                found.append(pytest.param(data, id=f"{path.parent.name}-{number}"))
+    return found
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_examples_in_the_readmes_run(playbooks: Playbooks, sim: Simulator, block: list[dict[str, t.Any]]) -> None:
+    given = playbooks.folder / "given.json"
+    given.write_text(json.dumps(GIVEN))
+    plays = block if "hosts" in block[0] else [{"hosts": "localhost", "gather_facts": False, "tasks": block}]
+    playbooks.run(plays, "-e", f"@{given}", "--check").ok()
+    assert writes(sim) == []
+    playbooks.run(plays, "-e", f"@{given}").ok()
+    assert sim.sessions() == []

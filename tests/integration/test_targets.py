@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each integration target, inside the controller and as shipped modules, twice each."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from .conftest import HERE, ROOT, Playbooks
+
+TARGETS = sorted(path.parent.parent.name for path in (HERE / "targets").glob("*/tasks/main.yml"))
+WAYS = {
+    "in_controller": {},
+    "shipped": {"environment": {"DETERMINED_TEST": "an environment makes Ansible ship the module"}},
+}
+
+
+def play(target: str, way: str) -> list[dict[str, object]]:
+    tasks = [{"ansible.builtin.include_tasks": str(HERE / "targets" / target / "tasks" / "main.yml")}]
+    return [{"hosts": "localhost", "gather_facts": False, **WAYS[way], "tasks": tasks}]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_target_in_the_controller(any_master: Playbooks, target: str) -> None:
+    for _time in ("first", "again"):
+        any_master.run(play(target, "in_controller")).ok()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_target_as_shipped_modules(basic_master: Playbooks, target: str) -> None:
+    # Once, on one master: a new Python process for each task takes its time.
+    basic_master.run(play(target, "shipped")).ok()
+
+
+def test_every_module_has_a_target() -> None:
+    modules = {path.stem.removesuffix("_info") for path in (ROOT / "plugins" / "modules").glob("det_*.py")}
+    assert modules <= set(TARGETS)
+
+
+def test_no_target_is_empty() -> None:
+    for target in TARGETS:
+        text = pathlib.Path(HERE / "targets" / target / "tasks" / "main.yml").read_text()
+        assert "ansible.builtin.assert" in text, target

@@ -1,0 +1,340 @@
+# SPDX-FileCopyrightText: Contributors to the determined.ai collection
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users: the table that every kind passes, and what must not happen to anyone's access."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.determined.ai.plugins.module_utils._kinds.user import hashed
+from ansible_collections.determined.ai.plugins.modules.det_user import OPERATION as DET_USER
+from ansible_collections.determined.ai.plugins.modules.det_user_info import OPERATION as DET_USER_INFO
+from tests.simulator import Simulator
+from tests.simulator.server import Fault
+from tests.unit.conftest import Runner
+
+PASSWORD = "Passw0rd-carol"
+CAROL = {"username": "carol", "password": PASSWORD}
+GROUP = {"uid": 1001, "gid": 1002, "user": "carol", "group": "ml"}
+
+
+def api(sim: Simulator, method: str, path: str, body: t.Any = None) -> t.Any:
+    """A call of the test's own, as the administrator."""
+    import requests
+
+    headers = {"Authorization": f"Bearer {sim.login()}"}
+    answer = requests.request(method, sim.url + path, json=body, headers=headers, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def new_token(sim: Simulator, username: str) -> int:
+    user = sim.master.user_by_name(username)
+    return t.cast(int, api(sim, "POST", "/api/v1/tokens", {"userId": user.id, "description": "ci"})["tokenId"])
+
+
+def live_tokens(sim: Simulator, username: str) -> list[int]:
+    found = api(sim, "GET", f"/api/v1/tokens?username={username}")["tokenInfo"]
+    return [token["id"] for token in found]
+
+
+def can_log_in(sim: Simulator, username: str, password: str) -> bool:
+    import requests
+
+    body = {"username": username, "password": password}
+    return requests.post(f"{sim.url}/api/v1/auth/login", json=body, timeout=10).status_code == 200
+
+
+def stable(user: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {name: value for name, value in user.items() if name not in {"id", "modified_at", "last_auth_at"}}
+
+
+def writes(sim: Simulator) -> list[tuple[str, str]]:
+    quiet = {"/api/v1/auth/login", "/api/v1/auth/logout"}
+    return [(entry.method, entry.path) for entry in sim.journal if entry.method != "GET" and entry.path not in quiet]
+
+
+# -- the table
+
+CHANGES = [
+    {"display_name": "Carol C."},
+    {"display_name": ""},
+    {"admin": True},
+    {"active": False},
+    {"active": True},
+    {"admin": False},
+    {"agent_user_group": GROUP},
+    {"agent_user_group": {**GROUP, "uid": 7}},
+    {"new_username": "caroline"},
+]
+
+
+def test_create_change_each_option_and_remove(run: Runner, sim: Simulator) -> None:
+    """Each step: predicted in check mode without a write, done, and unchanged with one call the second time."""
+    name = "carol"
+    steps = [{"password": PASSWORD, "display_name": "Carol"}, *CHANGES, {"state": "absent"}]
+    for step in steps:
+        before = writes(sim)
+        predicted = run.ok(DET_USER, check=True, username=name, **step)
+        assert writes(sim) == before, step
+        done = run.ok(DET_USER, username=name, **step)
+        assert (predicted["changed"], done["changed"]) == (True, True), step
+        assert stable(predicted["user"]) == stable(done["user"]), step
+        assert predicted["diff"]["after"].keys() == done["diff"]["after"].keys(), step
+        assert done["diff"]["before"] != done["diff"]["after"], step
+        name = step.get("new_username", name)
+        again = run.ok(DET_USER, username=name, **{**step, "new_username": None})
+        assert not again["changed"], step
+        assert "diff" not in again
+        assert again["user"] == done["user"]
+        assert again["requests"] == (2 if step.get("state") else 1), step
+    found = run.ok(DET_USER_INFO, username=name)["users"][0]
+    assert not found["active"]
+
+
+def test_absent_of_nobody_is_unchanged(run: Runner) -> None:
+    result = run.ok(DET_USER, username="nobody", state="absent")
+    assert not result["changed"]
+    assert result["user"] is None
+
+
+def test_a_new_user_is_active_and_its_password_works(run: Runner, sim: Simulator) -> None:
+    assert run.ok(DET_USER, **CAROL)["user"]["active"]
+    assert can_log_in(sim, "carol", PASSWORD)
+    assert not can_log_in(sim, "carol", "")
+
+
+def test_a_new_user_can_be_made_inactive(run: Runner, sim: Simulator) -> None:
+    assert not run.ok(DET_USER, **CAROL, active=False)["user"]["active"]
+
+
+# -- tokens survive edits
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"display_name": "C."},
+        {"admin": True},
+        {"new_username": "caroline"},
+        {"password": "Passw0rd-new", "update_password": "always"},
+        {"agent_user_group": GROUP},
+    ],
+)
+def test_no_edit_of_an_active_user_revokes_its_tokens(run: Runner, sim: Simulator, edit: dict[str, t.Any]) -> None:
+    run.ok(DET_USER, **CAROL)
+    token = new_token(sim, "carol")
+    run.ok(DET_USER, username="carol", **edit)
+    assert live_tokens(sim, edit.get("new_username", "carol")) == [token]
+
+
+def test_deactivation_revokes_tokens_or_suspends_them(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **CAROL)
+    token = new_token(sim, "carol")
+    suspended = run.ok(DET_USER, username="carol", active=False, display_name="away", revoke_tokens=False)
+    assert not suspended["user"]["active"]
+    assert suspended["user"]["display_name"] == "away"
+    assert live_tokens(sim, "carol") == [token]
+    run.ok(DET_USER, username="carol", active=True)
+    assert live_tokens(sim, "carol") == [token]
+    run.ok(DET_USER, username="carol", state="absent")
+    assert live_tokens(sim, "carol") == []
+
+
+def test_absent_revokes_the_tokens_of_a_suspended_user_too(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **CAROL)
+    new_token(sim, "carol")
+    run.ok(DET_USER, username="carol", active=False, revoke_tokens=False)
+    assert run.ok(DET_USER, check=True, username="carol", state="absent")["changed"]
+    assert run.ok(DET_USER, username="carol", state="absent")["changed"]
+    assert live_tokens(sim, "carol") == []
+    assert not run.ok(DET_USER, username="carol", state="absent")["changed"]
+    assert not run.ok(DET_USER, username="carol", state="absent", revoke_tokens=False)["changed"]
+
+
+def test_a_suspension_that_the_server_refuses_fails(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **CAROL)
+    refused = {"results": [{"error": "rpc error: code = PermissionDenied desc = no", "id": 3}]}
+    sim.faults.add(Fault("shape", "PATCH", "/api/v1/users$", body=refused))
+    assert "could not be deactivated" in run.failed(DET_USER, username="carol", active=False, revoke_tokens=False)
+
+
+# -- passwords
+
+
+def test_the_password_goes_out_as_the_products_own_clients_send_it() -> None:
+    # The vector of the API page.
+    assert hashed("password") == (
+        "112ded61f568879685bb7849596d3372f9de8e18733483f25363123bc4aa98eb"
+        "7abe69b4c0487140dafce136cc1c5e452cc93748f6ef961e26325bc34717da65"
+    )
+    assert hashed("") == ""
+
+
+def test_update_password(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **CAROL)
+    other = {"username": "carol", "password": "Passw0rd-other"}
+    assert not run.ok(DET_USER, **other)["changed"]
+    assert not can_log_in(sim, "carol", "Passw0rd-other")
+    assert run.ok(DET_USER, check=True, **other, update_password="on_mismatch")["changed"]
+    assert run.ok(DET_USER, **other, update_password="on_mismatch")["changed"]
+    assert can_log_in(sim, "carol", "Passw0rd-other")
+    assert not run.ok(DET_USER, **other, update_password="on_mismatch")["changed"]
+    assert run.ok(DET_USER, **other, update_password="always")["changed"]
+    assert can_log_in(sim, "carol", "Passw0rd-other")
+
+
+def test_on_mismatch_leaves_no_session_and_understands_inactive_users(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **CAROL)
+    own = len(sim.sessions())
+    run.ok(DET_USER, **CAROL, update_password="on_mismatch")
+    assert len(sim.sessions()) == own
+    run.ok(DET_USER, username="carol", active=False)
+    assert not run.ok(DET_USER, **CAROL, update_password="on_mismatch")["changed"]
+    assert run.ok(DET_USER, username="carol", password="Passw0rd-x", update_password="on_mismatch")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("password", "lacks"),
+    [
+        ("Sh0rt", "8 characters"),
+        ("nouppercase1", "an upper-case letter"),
+        ("NOLOWERCASE1", "a lower-case letter"),
+        ("NoDigitsAtAll", "a digit"),
+        ("-", "8 characters, an upper-case letter, a lower-case letter, a digit"),
+    ],
+)
+def test_the_products_rules_for_passwords(run: Runner, sim: Simulator, password: str, lacks: str) -> None:
+    message = run.failed(DET_USER, username="carol", password=password)
+    assert message.startswith(f"password does not meet the product's rules, it lacks {lacks};")
+    assert sim.journal == []
+    assert run.ok(DET_USER, username="carol", password=password, password_policy="off")["changed"]
+
+
+def test_no_local_user_without_a_password_by_accident(run: Runner, sim: Simulator) -> None:
+    assert "can be logged into by anyone" in run.failed(DET_USER, username="carol")
+    assert "anyone could log in" in run.failed(DET_USER, username="carol", password="")
+    assert writes(sim) == []
+    run.ok(DET_USER, username="carol", password="", allow_blank_password=True)
+    assert can_log_in(sim, "carol", "")
+
+
+def test_a_mask_is_not_a_password(run: Runner) -> None:
+    assert "is a mask" in run.failed(DET_USER, username="carol", password="********", password_policy="off")
+
+
+def test_remote_users(run: Runner, sim: Simulator) -> None:
+    assert run.ok(DET_USER, username="carol", remote=True)["user"]["remote"]
+    assert not can_log_in(sim, "carol", "")
+    assert "single sign-on" in run.failed(DET_USER, **CAROL, remote=True)
+    assert "set remote to false" in run.failed(DET_USER, **CAROL, update_password="always")
+    assert not run.ok(DET_USER, **CAROL)["changed"]
+    assert "A remote user that becomes local" in run.failed(DET_USER, username="carol", remote=False)
+    assert run.ok(DET_USER, **CAROL, remote=False)["changed"]
+    assert can_log_in(sim, "carol", PASSWORD)
+    assert not can_log_in(sim, "carol", "")
+    assert run.ok(DET_USER, username="carol", remote=True)["changed"]
+    assert not can_log_in(sim, "carol", PASSWORD)
+
+
+# -- names
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b", "50%", "it's", 'quo"te', "a b", "x" * 300, "a/b", "q?x", "h#x", "a\\b", "a_b", "semi;colon", "a@b"]
+)
+def test_odd_names(run: Runner, sim: Simulator, name: str) -> None:
+    assert run.ok(DET_USER, username=name, password=PASSWORD)["changed"]
+    again = run.ok(DET_USER, username=name, password=PASSWORD)
+    assert not again["changed"]
+    assert again["requests"] == 1
+    assert run.ok(DET_USER, username=name, display_name="Odd")["user"]["username"] == name
+    assert [user["username"] for user in run.ok(DET_USER_INFO, username=name)["users"]] == [name]
+    assert run.ok(DET_USER, username=name, state="absent")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"username": ""}, "username is empty"),
+        ({"username": "   "}, "username is empty"),
+        ({"username": " carol"}, "blanks around a name"),
+        ({"username": "c"}, "at least 2 characters"),
+        ({"username": "jürgen"}, "'ü' is not allowed"),
+        ({"username": "car\nol"}, "is not allowed"),
+        ({"username": "carol", "display_name": "Zoë"}, "display_name is 'Zoë'"),
+        ({"username": "carol", "new_username": ""}, "new_username is empty"),
+        ({"username": "admin", "new_username": "root"}, "a built-in user can't be renamed"),
+        ({"username": "determined", "new_username": "guest"}, "a built-in user can't be renamed"),
+        ({"username": "carol", "agent_user_group": {}}, "agent_user_group lacks uid, gid, user, group"),
+        ({"username": "carol", "agent_user_group": {"uid": 1, "gid": 1, "user": "x"}}, "agent_user_group lacks group"),
+        ({"username": "carol", "agent_user_group": {**GROUP, "uid": -1}}, "agent_user_group.uid is -1"),
+    ],
+)
+def test_bad_input_is_told_before_any_call(
+    run: Runner, sim: Simulator, options: dict[str, t.Any], sentence: str
+) -> None:
+    assert sentence in run.failed(DET_USER, **{"password": PASSWORD, **options})
+    assert sim.journal == []
+
+
+def test_a_rename_finds_the_user_under_either_name(run: Runner, sim: Simulator) -> None:
+    made = run.ok(DET_USER, **CAROL, new_username="caroline")
+    assert made["user"]["username"] == "caroline"
+    assert not run.ok(DET_USER, username="carol", new_username="caroline")["changed"]
+    run.ok(DET_USER, username="dave", password="Passw0rd-dave")
+    message = run.failed(DET_USER, username="dave", new_username="caroline")
+    assert "new_username is 'caroline': that user exists already" in message
+
+
+# -- the caller
+
+
+def test_the_caller_cannot_lock_itself_out_by_accident(run: Runner, sim: Simulator) -> None:
+    assert "would deactivate itself" in run.failed(DET_USER, username="admin", active=False)
+    assert "would deactivate itself" in run.failed(DET_USER, username="admin", state="absent")
+    assert "take its own admin right away" in run.failed(DET_USER, username="admin", admin=False)
+    assert writes(sim) == []
+    assert run.ok(DET_USER, username="admin", admin=False, force=True)["changed"]
+
+
+def test_a_conflict_on_the_server_is_told_in_its_words(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **CAROL, display_name="Carol")
+    run.ok(DET_USER, username="dave", password="Passw0rd-dave")
+    message = run.failed(DET_USER, username="dave", display_name="CAROL")
+    assert "found a similar username or display name" in message
+    assert "did not change" in message
+
+
+# -- reading
+
+
+def test_info_filters(run_demo: Runner, demo: Simulator) -> None:
+    everyone = run_demo.ok(DET_USER_INFO)
+    users = {user["username"]: user for user in everyone["users"]}
+    assert everyone["total"] == len(demo.master.users)
+    for name, value in (("active", False), ("admin", True), ("remote", True)):
+        found = run_demo.ok(DET_USER_INFO, **{name: value})
+        assert {user["username"] for user in found["users"]} == {n for n, u in users.items() if u[name] is value}
+        assert 0 < found["total"] < everyone["total"]
+    limited = run_demo.ok(DET_USER_INFO, limit=2)
+    assert (len(limited["users"]), limited["total"]) == (2, everyone["total"])
+    assert run_demo.ok(DET_USER_INFO, username="nobody")["users"] == []
+    assert run_demo.ok(DET_USER_INFO, username="ADMIN")["users"] == []
+    assert run_demo.failed(DET_USER_INFO, limit=0).startswith("limit is 0")
+
+
+def test_wildcards_are_taken_literally(run: Runner) -> None:
+    for name in ("a_c", "abc", "a%c", "a\\c"):
+        run.ok(DET_USER, username=name, password=PASSWORD)
+    for part, expected in (("a_", ["a_c"]), ("A%C", ["a%c"]), ("\\", ["a\\c"]), ("B", ["abc"])):
+        assert [user["username"] for user in run.ok(DET_USER_INFO, name_contains=part)["users"]] == expected
+
+
+def test_the_published_simplified_api_is_understood(run: Runner, sim: Simulator) -> None:
+    bare = {"id": 9, "username": "zoe", "active": True, "unknownField": {"a": 1}}
+    sim.faults.add(Fault("shape", "GET", "/users/zoe/by-username", body=bare))
+    user = run.ok(DET_USER, username="zoe")["user"]
+    assert (user["id"], user["display_name"], user["agent_user_group"]) == (9, "", None)
