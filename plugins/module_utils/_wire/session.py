@@ -28,7 +28,12 @@ class Live(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", coerce_numbers_to_str=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        coerce_numbers_to_str=True,
+        # Older releases of pydantic warn of fields such as model_versions.
+        protected_namespaces=(),
     )
 
     def normal(self) -> dict[str, t.Any]:
