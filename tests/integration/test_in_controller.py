@@ -9,6 +9,7 @@ import pathlib
 import signal
 import time
 import typing as t
+import venv
 
 import pytest
 
@@ -236,12 +237,28 @@ def test_secrets_stay_out_of_everything_at_the_highest_verbosity(playbooks: Play
             {USER: {"username": "det-it-hugo", "password": password}, "register": "made"},
             {"ansible.builtin.debug": {"var": "made"}},
             {USER: {"username": "det-it-hugo", "password": password + "2", "update_password": "always"}},
-            {USER: {"username": "det-it-hugo", "password": "{{ lookup('ansible.builtin.env', 'CANARY')[:6] }}"}, "ignore_errors": True},
+            {
+                USER: {"username": "det-it-hugo", "password": "{{ lookup('ansible.builtin.env', 'CANARY')[:6] }}"},
+                "ignore_errors": True,
+            },
         ]
         play = {"hosts": "localhost", "gather_facts": False, **way, "tasks": tasks}
-        run = playbooks.run([play], "-vvvv", "--diff", CANARY=canary, ANSIBLE_LOG_PATH=str(tmp_path / "ansible.log")).ok()
+        run = playbooks.run(
+            [play], "-vvvv", "--diff", CANARY=canary, ANSIBLE_LOG_PATH=str(tmp_path / "ansible.log")
+        ).ok()
         assert len(run.results) == 4
         for secret in (canary, playbooks.environment["DET_PASS"]):
             assert secret not in run.output
             assert secret not in str(run.results)
             assert secret not in (tmp_path / "ansible.log").read_text()
+
+
+def test_a_missing_library_is_told_with_what_to_install(playbooks: Playbooks) -> None:
+    """On a host whose Python has neither requests nor pydantic."""
+    bare = playbooks.folder / "bare"
+    venv.create(bare, with_pip=False)
+    run = playbooks.tasks(read(), vars={"ansible_python_interpreter": str(bare / "bin" / "python")}, **SHIPPED)
+    assert run.returncode == 2
+    message = run.results[-1]["result"]["msg"]
+    assert "Failed to import the required Python library (requests)" in message
+    assert "Traceback" not in message
