@@ -42,6 +42,7 @@ options:
     description:
       - File of certificates (PEM) that the master's certificate is checked against.
       - If not set, the environment variable E(DET_MASTER_CERT_FILE) is used; its value V(noverify) means O(validate_certs=false).
+        Then E(REQUESTS_CA_BUNDLE) and E(CURL_CA_BUNDLE) are.
     type: path
   validate_certs:
     description:

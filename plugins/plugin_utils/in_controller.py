@@ -59,6 +59,11 @@ class DeterminedAction(ActionBase):
     _supports_check_mode = True
     _supports_async = True
     _requires_connection = False
+    _validator: t.ClassVar[ArgumentSpecValidator]
+
+    def __init_subclass__(cls) -> None:
+        """Do once a run, before the forks, what each task and each item would repeat."""
+        cls._validator = ArgumentSpecValidator(argument_spec(cls.operation), **cls.operation.arguments.constraints())
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Run the task.
@@ -112,8 +117,7 @@ class DeterminedAction(ActionBase):
 
         :returns: plain options, and the values that must not be shown.
         """
-        validator = ArgumentSpecValidator(argument_spec(self.operation), **self.operation.arguments.constraints())
-        found = validator.validate(plain(self._task.args))
+        found = self._validator.validate(plain(self._task.args))
         if found.error_messages:
             message = found.errors.msg
             if isinstance(found.errors[0], UnsupportedError):
@@ -127,16 +131,18 @@ def plain(value: t.Any) -> t.Any:
 
     Done once at the door: pydantic, json and requests then never meet Ansible's own types.
     """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (str, bytes)):
-        return "".join(str(value)) if isinstance(value, str) else bytes(value)
-    if isinstance(value, Sequence):
-        return [plain(item) for item in value]
-    for kind in (bool, int, float):
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (str, bytes, int, float):
         if isinstance(value, kind):
             return kind(value)
-    return value if value is None else str(value)
+    # The abstract types last: in a fork, the first question to one of them costs about a millisecond.
+    for kind in (dict, list, tuple, Mapping, Sequence):
+        if isinstance(value, kind):
+            if kind in (dict, Mapping):
+                return {str(key): plain(item) for key, item in value.items()}
+            return [plain(item) for item in value]
+    return str(value)
 
 
 def _scrubbed(result: dict[str, t.Any], secrets: set[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -168,12 +168,14 @@ def _verify(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> boo
         if options["ca_cert"]:
             raise InvalidOption("ca_cert is given while validate_certs is false: give one of them.")
         return False
-    named = environ.get("DET_MASTER_CERT_FILE") or ""
-    source, path = ("ca_cert", options["ca_cert"]) if options["ca_cert"] else ("DET_MASTER_CERT_FILE", named)
-    if not path:
+    # The last two are how requests itself is told of a site's own authority.
+    places = {"ca_cert": options["ca_cert"]}
+    places |= {name: environ.get(name) for name in ("DET_MASTER_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
+    source, path = next(((source, path) for source, path in places.items() if path), ("", None))
+    if path is None:
         return True
     if source == "DET_MASTER_CERT_FILE" and path.lower() == "noverify":
         return bool(options["validate_certs"])
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         raise InvalidOption(f"{source} is {path!r}: there is no such file; it must name a file of certificates (PEM).")
     return path

@@ -96,9 +96,10 @@ class RunLogin:
 
     def __init__(self, folder: pathlib.Path, connection: Connection) -> None:
         # The password's digest is part of the name, so that a wrong password after a right one is still refused.
-        password = hashlib.sha512((connection.password or "").encode()).hexdigest()
-        identity = json.dumps([connection.master, connection.username, password])
-        self._file = folder / f"determined-login-{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
+        identity = json.dumps([connection.master, connection.username, connection.password])
+        # Of the digests in Python's library, one that does not take the time to set up OpenSSL in each fork.
+        digest = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+        self._file = folder / f"determined-login-{digest}.json"
         self._connection = connection
         self._token: str | None = None
 
@@ -117,16 +118,24 @@ class RunLogin:
         """Nothing: the run goes on, `end_run` logs out."""
 
     def _shared(self, transport: Transport, refused: str | None) -> str:
+        kept = self._kept(refused)
+        if kept is not None:
+            return kept
         with _locked(self._file):
-            kept = _read(self._file)
-            if kept is not None and kept["token"] != refused:
-                return str(kept["token"])
-            # Between the master's answer and the file, an interrupt would leave a session that nobody knows of.
-            with uninterrupted():
-                token = log_in(transport)
-                settings = {"verify": self._connection.verify, "cert_name": self._connection.cert_name}
-                _write(self._file, {"master": self._connection.master, "token": token, **settings})
-                return token
+            # Another fork may have logged in while this one waited.
+            return self._kept(refused) or self._logged_in(transport)
+
+    def _kept(self, refused: str | None) -> str | None:
+        kept = _read(self._file)
+        return None if kept is None or kept["token"] == refused else str(kept["token"])
+
+    def _logged_in(self, transport: Transport) -> str:
+        # Between the master's answer and the file, an interrupt would leave a session that nobody knows of.
+        with uninterrupted():
+            token = log_in(transport)
+            settings = {"verify": self._connection.verify, "cert_name": self._connection.cert_name}
+            _write(self._file, {"master": self._connection.master, "token": token, **settings})
+            return token
 
 
 def choose_login(connection: Connection, folder: pathlib.Path | None) -> Login:

@@ -12,7 +12,6 @@ import dataclasses
 import json
 import sys
 import typing as t
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import quote, urljoin, urlsplit
 
 from ansible.module_utils.ansible_release import __version__ as ansible_version
@@ -133,13 +132,11 @@ class Transport:
     def __init__(self, connection: Connection, warn: t.Callable[[str], None]) -> None:
         self.connection = connection
         self.warn = warn
+        # The adapter alone, without a requests.Session: what that adds (cookies, .netrc, redirects, a look into the environment
+        # at each call) must not happen here. Cookies: logout leaves a dead one behind that would turn later calls into 401
+        # (API page, trap 20).
         self._adapter = _NamedCertificate(connection.cert_name)
-        self._session = requests.Session()
-        self._session.mount("https://", self._adapter)
-        self._session.mount("http://", self._adapter)
-        self._session.headers["User-Agent"] = USER_AGENT
-        # Logout leaves a dead cookie behind that would turn later calls into 401 (API page, trap 20).
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._proxies = requests.utils.get_environ_proxies(connection.master)
         if connection.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
@@ -151,7 +148,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection."""
-        self._session.close()
+        self._adapter.close()
 
     def call(
         self,
@@ -178,7 +175,7 @@ class Transport:
         policy = CallRetry.of(self.connection.retries, self.warn)
         # One client serves one thread, so the adapter can carry the policy of the call in hand.
         self._adapter.max_retries = policy
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
         data = None
         if body is not None:
             data = _encoded(method, path, body)
@@ -186,32 +183,33 @@ class Transport:
         url = self.connection.master + path
         for hop in range(REDIRECTS_MAX + 1):
             try:
-                response = self._session.request(
-                    method,
-                    url,
-                    params=_query(query) if hop == 0 else None,
-                    data=data,
-                    headers=headers,
-                    auth=Bearer(token),
-                    timeout=timeout or self.connection.timeout,
-                    # Per request, as REQUESTS_CA_BUNDLE would go before the session's setting.
-                    verify=self.connection.verify,
-                    allow_redirects=False,
+                request = requests.Request(
+                    method, url, headers, params=_query(query) if hop == 0 else None, data=data, auth=Bearer(token)
                 )
+                response = self._adapter.send(
+                    request.prepare(),
+                    timeout=timeout or self.connection.timeout,
+                    verify=self.connection.verify,
+                    proxies=self._proxies,
+                )
+                # Read here, where it may fail.
+                content = response.content
             except requests.exceptions.RequestException as error:
                 raise self._network(method, path, error, len(policy.failures) + 1) from error
             target = self._redirect(method, path, response, len(policy.failures) + 1)
             if target is None:
-                return self._answered(method, path, response, len(policy.failures) + 1, accept)
+                return self._answered(method, path, response, content, len(policy.failures) + 1, accept)
             url = target
         raise errors.BadAnswer(
             f"{method} {path}: more than {REDIRECTS_MAX} redirects; is {self.connection.master} the master's address?",
             _failure(method, path, None, "redirects", "", len(policy.failures) + 1),
         )
 
-    def _answered(self, method: str, path: str, response: t.Any, attempts: int, accept: t.Collection[int]) -> Answer:
+    def _answered(
+        self, method: str, path: str, response: t.Any, content: bytes, attempts: int, accept: t.Collection[int]
+    ) -> Answer:
         """Take a 2xx answer or an accepted one, and translate any other."""
-        answer = Answer(method, path, response.status_code, response.content, attempts)
+        answer = Answer(method, path, response.status_code, content, attempts)
         if 200 <= answer.status < 300 or answer.status in accept:
             return answer
         raise self._refused(answer, response.headers)

@@ -89,7 +89,7 @@ def test_what_is_refused_before_any_call(
 def test_what_a_checkpoint_may_lack(demo: Simulator, run_demo: Runner) -> None:
     row = next(iter(demo.master.checkpoints.values()))
     row.metadata = None
-    row.training_metrics = None
+    demo.master.trials[row.trial_id].training_metrics.clear()
     demo.master.trials[row.trial_id].validations.clear()
     found = run_demo.ok(OPERATION, uuid=[row.uuid])["checkpoints"][0]
     assert found["metadata"] == {}

@@ -14,7 +14,8 @@ from ansible_collections.determined.ai.plugins.module_utils._kinds.config_schema
 from ansible_collections.determined.ai.plugins.modules.det_template import OPERATION
 from ansible_collections.determined.ai.plugins.modules.det_template_info import OPERATION as INFO
 from tests.simulator import Fault, Simulator
-from tests.simulator.expconf import SCHEMAS
+from tests.simulator.config_rules import Rule
+from tests.simulator.expconf_schema import EXPERIMENT
 from tests.unit.conftest import Runner
 
 CANARY = "CANARY-template-secret"
@@ -250,21 +251,6 @@ def test_free_parts_take_any_key() -> None:
     )
 
 
-def properties(schema: t.Any) -> t.Iterator[tuple[str, t.Any]]:
-    """The properties that a schema of the release names in any of its variants, with what their values may be."""
-    if isinstance(schema, dict):
-        for word in ("$ref", "optionalRef"):
-            if word in schema:
-                yield from properties(SCHEMAS[schema[word].rsplit("/", 1)[-1].removesuffix(".json")])
-        yield from schema.get("properties", {}).items() if schema.get("properties") is not True else ()
-        for word in ("items", "then", "allOf"):
-            yield from properties(schema.get(word))
-        yield from properties(schema.get("union", {}).get("items"))
-    elif isinstance(schema, list):
-        for variant in schema:
-            yield from properties(variant)
-
-
 FREE = {
     "data",
     "hyperparameters",
@@ -275,29 +261,30 @@ FREE = {
     "data_layer",
     "internal",
 }
-"""Keys of the experiment's schema below which anything may stand."""
+"""Keys of an experiment's configuration below which anything may stand."""
 
 TASKS = ["idle_timeout", "notebook_idle_type", "tensorboard_args", "work_dir"]
 """What CommandConfig (master/pkg/model/command_config.go) of the release has and no experiment."""
 
 
-def mismatch(known: dict[str, t.Any], schema: t.Any, path: str) -> t.Iterator[str]:
-    """Where the known keys and those of a schema of the release differ."""
-    named: dict[str, list[t.Any]] = {}
-    for name, inner in properties(schema):
-        named.setdefault(name, []).append(inner)
+def mismatch(known: dict[str, t.Any], rules: list[Rule], path: str) -> t.Iterator[str]:
+    """Where the known keys and those that the simulated master takes differ."""
+    named: dict[str, list[Rule]] = {}
+    for rule in rules:
+        for name, inner in rule.named_keys():
+            named.setdefault(name, []).append(inner)
     for name in sorted(known.keys() ^ named.keys()):
         yield f"{path}{name}"
     for name, below in known.items():
-        inside = [] if name in FREE else [key for inner in named.get(name, []) for key, _inner in properties(inner)]
+        inside = [] if name in FREE else [key for inner in named.get(name, []) for key, _inner in inner.named_keys()]
         if below is not None:
             yield from mismatch(below, named.get(name, []), f"{path}{name}.")
         elif inside:
             yield f"{path}{name}.{inside[0]}"
 
 
-def test_the_known_keys_are_those_of_the_release() -> None:
-    differs = set(mismatch(KNOWN, SCHEMAS["experiment"], ""))
+def test_the_known_keys_are_those_that_the_master_takes() -> None:
+    differs = set(mismatch(KNOWN, [EXPERIMENT], ""))
     # Storage types share one table, of which tensorboard_storage takes the first three types only.
     azure = {
         f"tensorboard_storage.{name}"

@@ -411,6 +411,16 @@ def test_a_certificate_of_a_named_authority(authority: trustme.CA, trusted: str,
         runner.close()
 
 
+def test_a_sites_own_authority_as_requests_is_told_of_it(
+    authority: trustme.CA, trusted: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
+    with serve_tls(tmp_path, authority.issue_cert("127.0.0.1")) as sim:
+        runner = Runner(sim, **ADMIN)
+        runner.ok(DET_USER_INFO)
+        runner.close()
+
+
 def test_an_unknown_authority(authority: trustme.CA, tmp_path: pathlib.Path) -> None:
     with serve_tls(tmp_path, authority.issue_cert("127.0.0.1")) as sim:
         message = Runner(sim, **ADMIN).failed(DET_USER_INFO)
