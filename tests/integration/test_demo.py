@@ -123,7 +123,8 @@ def own(sim: Simulator) -> list[str]:
 def test_simulated(demo: Demo) -> None:
     output = demo.run()
     lines = output.splitlines()
-    assert max(len(line) for line in lines) <= 100
+    # But for paths, which can be of any length.
+    assert max(len(line) for line in lines if str(demo.report.parent.parent) not in line) <= 100
     assert "\033" not in output
     assert "    + lena.vogel" in lines
     assert "    ~ summaries" in lines
