@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
     from pydantic import Field as ModelField
     from pydantic.alias_generators import to_camel
-    from pydantic_core import from_json
+    from pydantic_core import from_json, to_json
     from requests.adapters import HTTPAdapter
     from requests.auth import AuthBase
     from urllib3.util import Retry
@@ -44,12 +44,12 @@ else:
         from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
         from pydantic import Field as ModelField
         from pydantic.alias_generators import to_camel
-        from pydantic_core import from_json
+        from pydantic_core import from_json, to_json
     except ImportError:
         MISSING.append(("pydantic", traceback.format_exc()))
         BaseModel = object
         ValidationError = ValueError
-        from_json = to_camel = None
+        from_json = to_camel = to_json = None
 
         class TypeAdapter:
             """Stands in at import time only."""
@@ -82,5 +82,6 @@ __all__ = [
     "from_json",
     "requests",
     "to_camel",
+    "to_json",
     "urllib3",
 ]

@@ -14,7 +14,6 @@ worker that a task runs in anyway does the work.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import pathlib
 import typing as t
@@ -29,7 +28,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
 
-from ansible_collections.determined.ai.plugins.module_utils._deps import MISSING
+from ansible_collections.determined.ai.plugins.module_utils._deps import MISSING, to_json
 from ansible_collections.determined.ai.plugins.module_utils._engine.entry import (
     Sessions,
     argument_spec,
@@ -152,10 +151,18 @@ def _scrubbed(result: dict[str, t.Any], secrets: set[str], arguments: dict[str, 
     """
     flags = {name: value for name, value in result.items() if value is None or isinstance(value, bool)}
     result["invocation"] = {"module_args": arguments}
-    text = json.dumps(result, default=str)
-    if any(json.dumps(secret)[1:-1] in text for secret in secrets):
+    if _may_hold(result, secrets):
         result = t.cast("dict[str, t.Any]", remove_values(result, secrets))
     return {**result, **flags}
+
+
+def _may_hold(result: dict[str, t.Any], secrets: set[str]) -> bool:
+    try:
+        text = to_json(result, fallback=str)
+        return any(to_json(secret)[1:-1] in text for secret in secrets)
+    except ValueError:
+        # Text that is no Unicode, such as a file's name with surrogates.
+        return True
 
 
 def _process_sessions() -> Sessions:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The permissions and predefined roles of release 0.38.1, as its migrations leave them (master/static/migrations)."""
+"""The permissions and predefined roles of release 0.38.1, as a fresh master lists them."""
 
 from __future__ import annotations
 

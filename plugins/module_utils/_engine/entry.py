@@ -8,9 +8,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import pathlib
+import re
 import typing as t
 from urllib.parse import urlsplit
 
@@ -26,6 +25,8 @@ from .operation import Operation
 
 CENSORED = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 """What Ansible itself shows in place of a no_log option."""
+
+LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 
 
 def argument_spec(operation: Operation) -> dict[str, dict[str, t.Any]]:
@@ -105,12 +106,10 @@ def _failed(error: errors.DeterminedError, requests: int) -> dict[str, t.Any]:
 
 def _in_clear(connection: Connection) -> bool:
     """Whether a password is sent unencrypted to another machine."""
-    parts = urlsplit(connection.master)
-    if parts.scheme == "https" or not connection.password:
+    if not connection.password or connection.master.startswith("https:"):
         return False
-    with contextlib.suppress(ValueError):
-        return not ipaddress.ip_address(parts.hostname or "").is_loopback
-    return parts.hostname != "localhost"
+    host = urlsplit(connection.master).hostname or ""
+    return host not in {"localhost", "::1"} and not LOOPBACK.fullmatch(host)
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
