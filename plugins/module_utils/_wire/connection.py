@@ -169,7 +169,7 @@ def _verify(options: t.Mapping[str, t.Any], environ: t.Mapping[str, str]) -> boo
             raise InvalidOption("ca_cert is given while validate_certs is false: give one of them.")
         return False
     # The last two are how requests itself is told of a site's own authority.
-    places = {"ca_cert": options["ca_cert"]}
+    places: dict[str, str | None] = {"ca_cert": options["ca_cert"]}
     places |= {name: environ.get(name) for name in ("DET_MASTER_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
     source, path = next(((source, path) for source, path in places.items() if path), ("", None))
     if path is None:
