@@ -158,32 +158,21 @@ def measure_loops(stage: Stage, url: str, client_url: str) -> list[Row]:
     token = log_in(url)
     answer = requests.get(
         f"{url}/api/v1/users",
-        params={"limit": USERS, "sortBy": "SORT_BY_USER_NAME"},
+        params={"active": "true", "admin": "false", "limit": USERS, "sortBy": "SORT_BY_USER_NAME"},
         headers={"Authorization": f"Bearer {token}"},
         timeout=60,
     )
     answer.raise_for_status()
-    users = answer.json()["users"]
+    users = [user["username"] for user in answer.json()["users"]]
     tasks: Tasks = []
     for number in range(LOOPS):
-        det_user = {
-            "username": "{{ item.username }}",
-            "display_name": "{{ item.displayName }}",
-            "admin": "{{ item.admin }}",
-            "active": "{{ item.active }}",
-        }
         tasks += [
             {
                 "name": "det_user",
-                "determined.ai.det_user": det_user,
+                "determined.ai.det_user": {"username": "{{ item }}", "active": True, "admin": False},
                 "loop": users,
-                "loop_control": {"label": "{{ item.username }}"},
             },
-            {
-                "name": "uri",
-                **uri(url, token, "{{ item }}"),
-                "loop": [user["username"] for user in users[number * URI_ITEMS :][:URI_ITEMS]],
-            },
+            {"name": "uri", **uri(url, token, "{{ item }}"), "loop": users[number * URI_ITEMS :][:URI_ITEMS]},
         ]
     played = stage.play(url, tasks)
     must_be_unchanged(played)

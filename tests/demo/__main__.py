@@ -97,6 +97,8 @@ class Stage:
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callbacks"),
             "ANSIBLE_STDOUT_CALLBACK": "story",
+            # When interrupted, let workers end their task (10 s) instead of leaving it to run on by itself.
+            "ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT": "100",
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
             "DETERMINED_DEMO_FIGURES": str(self.figures),
