@@ -141,7 +141,7 @@ def _serve(authz: str, folder: pathlib.Path) -> Iterator[Playbooks]:
         assert left == [], f"sessions left on the master: {left}"
 
 
-@pytest.fixture(params=["basic", "rbac"])
+@pytest.fixture(params=["basic", pytest.param("rbac", marks=pytest.mark.once)])
 def any_master(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Playbooks]:
     """Runs playbooks against the master that DET_MASTER names, or else against simulated ones in both authorisation modes."""
     if os.environ.get("DET_MASTER") and request.param != "basic":

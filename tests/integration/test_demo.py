@@ -19,6 +19,8 @@ from .conftest import CONNECTION, ROOT, connection_to
 
 PREFIX = "det-demo-"
 
+pytestmark = pytest.mark.once
+
 
 class Demo:
     """Runs the demo with folders of its own for temporary files and the report."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each integration target, inside the controller and as shipped modules, twice each."""
+"""Each integration target, inside the controller and as shipped modules."""
 
 from __future__ import annotations
 
