@@ -51,7 +51,7 @@ matrix: $(LINK) ## repeat sanity, unit and integration tests with each other sup
 
 .PHONY: bench
 bench: $(VENV)/.test .venv-client/.client ## measure the speed, side by side with uri and the det CLI
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks --write
 
 .PHONY: record
 record: $(VENV)/.test ## record the contract scenarios again from $DET_MASTER

@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from pydantic import Field as ModelField
     from pydantic.alias_generators import to_camel
     from pydantic_core import from_json, to_json
+    from requests import PreparedRequest
     from requests.adapters import HTTPAdapter
     from requests.auth import AuthBase
     from urllib3.util import Retry
@@ -32,13 +33,14 @@ else:
     try:
         import requests
         import urllib3
+        from requests import PreparedRequest
         from requests.adapters import HTTPAdapter
         from requests.auth import AuthBase
         from urllib3.util import Retry
     except ImportError:
         MISSING.append(("requests", traceback.format_exc()))
         requests = urllib3 = None
-        HTTPAdapter = AuthBase = Retry = object
+        HTTPAdapter = AuthBase = PreparedRequest = Retry = object
 
     try:
         from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -76,6 +78,7 @@ __all__ = [
     "ConfigDict",
     "HTTPAdapter",
     "ModelField",
+    "PreparedRequest",
     "Retry",
     "TypeAdapter",
     "ValidationError",

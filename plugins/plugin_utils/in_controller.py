@@ -42,6 +42,9 @@ from ansible_collections.determined.ai.plugins.module_utils._wire.rehearsal impo
 _LOADED_BY = os.getpid()
 """The process that loaded this file: the controller itself, unless an unusual strategy loads actions in its workers."""
 
+_FOLDER = pathlib.Path(C.DEFAULT_LOCAL_TMP)
+"""The run's private folder: Ansible makes it 0700 and removes it at the end."""
+
 _sessions: dict[int, Sessions] = {}
 """The sessions of this process. A fork must not use its parent's connections, so they are kept by process id."""
 
@@ -89,8 +92,9 @@ class DeterminedAction(ActionBase):
                 # No parent outlives this process to log out for it.
                 sessions.close()
         secrets.update(more)
-        found["invocation"] = {"module_args": options}
-        result.update(_scrubbed(found, secrets, shown_arguments(self.operation, options)))
+        if _shows_invocation(task_vars):
+            found["invocation"] = {"module_args": shown_arguments(self.operation, options)}
+        result.update(_scrubbed(found, secrets))
         return result
 
     def _is_local(self) -> bool:
@@ -144,13 +148,19 @@ def plain(value: t.Any) -> t.Any:
     return str(value)
 
 
-def _scrubbed(result: dict[str, t.Any], secrets: set[str], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+def _shows_invocation(task_vars: dict[str, t.Any] | None) -> bool:
+    """Whether results hold their arguments: since ansible-core 2.21 that is a setting, before they always do."""
+    if "INJECT_INVOCATION" not in C.config.get_configuration_definitions():
+        return True
+    return bool(C.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
+
+
+def _scrubbed(result: dict[str, t.Any], secrets: set[str]) -> dict[str, t.Any]:
     """Take secrets out of a result, as AnsibleModule does.
 
     The walk over every value is skipped where the whole text holds no secret at all: large lists stay cheap.
     """
     flags = {name: value for name, value in result.items() if value is None or isinstance(value, bool)}
-    result["invocation"] = {"module_args": arguments}
     if _may_hold(result, secrets):
         result = t.cast("dict[str, t.Any]", remove_values(result, secrets))
     return {**result, **flags}
@@ -168,14 +178,14 @@ def _may_hold(result: dict[str, t.Any], secrets: set[str]) -> bool:
 def _process_sessions() -> Sessions:
     pid = os.getpid()
     if pid not in _sessions:
-        _sessions[pid] = Sessions(folder=None if pid == _LOADED_BY else pathlib.Path(C.DEFAULT_LOCAL_TMP))
+        _sessions[pid] = Sessions(folder=None if pid == _LOADED_BY else _FOLDER)
     return _sessions[pid]
 
 
 def _end_run() -> None:
     # Forked workers inherit the registration, but only the process that loaded the class ends the run.
     if os.getpid() == _LOADED_BY:
-        end_run(pathlib.Path(C.DEFAULT_LOCAL_TMP), display.warning)
+        end_run(_FOLDER, display.warning)
 
 
 atexit.register(_end_run)

@@ -59,6 +59,8 @@ class Playbooks:
             "ANSIBLE_CALLBACKS_ENABLED": "results_journal",
             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
             "ANSIBLE_HOME": str(home / ".ansible"),
+            # A setting since ansible-core 2.21; older releases always do.
+            "ANSIBLE_INJECT_INVOCATION": "true",
             "ANSIBLE_ASYNC_DIR": str(home / ".ansible_async"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",

@@ -262,3 +262,18 @@ def test_a_missing_library_is_told_with_what_to_install(playbooks: Playbooks) ->
     message = run.results[-1]["result"]["msg"]
     assert "Failed to import the required Python library (requests)" in message
     assert "Traceback" not in message
+
+
+def test_arguments_are_in_results_exactly_when_ansible_puts_them_there(playbooks: Playbooks) -> None:
+    """Whatever the setting means to the release of ansible-core, an ordinary module tells."""
+    run = playbooks.run(
+        [
+            {
+                "hosts": "localhost",
+                "gather_facts": False,
+                "tasks": [{"name": "own", **read()}, {"name": "other", "ansible.builtin.ping": {}}],
+            }
+        ],
+        ANSIBLE_INJECT_INVOCATION="false",
+    ).ok()
+    assert ("invocation" in run.result("own")) == ("invocation" in run.result("other"))

@@ -19,7 +19,7 @@ for version in "${found[@]}"; do
     stamp=$venv/.test
     [[ $stamp -nt tests/requirements/constraints.txt && $stamp -nt tests/requirements/demo.txt &&
         $stamp -nt tests/requirements/test.txt && $stamp -nt requirements.txt ]] || tests/tools/venv.sh "$venv" test "$version"
-    printf '== %s\n' "$("$venv/bin/ansible" --version | head -n 1) on $("$venv/bin/python" --version)"
+    printf '== %s\n' "$("$venv/bin/ansible" --version | sed -n 1p) on $("$venv/bin/python" --version)"
     tests/tools/sanity.sh "$venv/bin"
     "$venv/bin/python" -m pytest -n auto --maxprocesses 4 -m "not once" tests/unit tests/integration
 done

@@ -25,6 +25,7 @@ import threading
 import time
 import typing as t
 
+from .._deps import from_json
 from . import errors
 from .connection import Connection
 from .transport import Transport
@@ -267,7 +268,7 @@ def uninterrupted() -> t.Iterator[None]:
 
 def _read(file: pathlib.Path) -> dict[str, t.Any] | None:
     try:
-        return t.cast("dict[str, t.Any]", json.loads(file.read_text(encoding="utf-8")))
+        return t.cast("dict[str, t.Any]", from_json(file.read_bytes()))
     except FileNotFoundError:
         return None
 

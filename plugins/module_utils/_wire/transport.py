@@ -9,14 +9,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
 import typing as t
+import urllib.request
 from urllib.parse import quote, urljoin, urlsplit
 
 from ansible.module_utils.ansible_release import __version__ as ansible_version
 
-from .._deps import AuthBase, HTTPAdapter, from_json, requests, urllib3
+from .._deps import AuthBase, HTTPAdapter, PreparedRequest, from_json, requests, urllib3
 from . import errors
 from ._version import COLLECTION_VERSION
 from .connection import Connection
@@ -67,8 +69,19 @@ class Bearer(AuthBase):
         return request
 
 
-class _NamedCertificate(HTTPAdapter):
-    """Checks the master's certificate against another name than the host's."""
+class _Request(PreparedRequest):
+    """A request without cookies: logout leaves a dead one behind that would turn later calls into 401 (API page, trap 20)."""
+
+    def prepare_cookies(self, cookies: t.Any) -> None:
+        """Send none."""
+
+
+class _Adapter(HTTPAdapter):
+    """requests' connections to one master, without what a session would do to each call: it adds cookies, ``.netrc`` and
+    redirects, none of which may happen here, and time, as each task's first call runs in a fresh fork.
+
+    :param name: what the master's certificate must carry in place of the host's name.
+    """
 
     def __init__(self, name: str | None) -> None:
         self.name = name
@@ -79,6 +92,16 @@ class _NamedCertificate(HTTPAdapter):
         if self.name is not None:
             kwargs.update(assert_hostname=self.name, server_hostname=self.name)
         super().init_poolmanager(*args, **kwargs)
+
+    def build_response(self, req: t.Any, resp: t.Any) -> t.Any:
+        """Leave urllib3's answer as it is."""
+        return resp
+
+
+@functools.cache
+def _proxies_are_named() -> bool:
+    """Whether the environment names any proxy; the same for all calls, and forks inherit the answer."""
+    return bool(urllib.request.getproxies())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,11 +155,8 @@ class Transport:
     def __init__(self, connection: Connection, warn: t.Callable[[str], None]) -> None:
         self.connection = connection
         self.warn = warn
-        # The adapter alone, without a requests.Session: what that adds (cookies, .netrc, redirects, a look into the environment
-        # at each call) must not happen here. Cookies: logout leaves a dead one behind that would turn later calls into 401
-        # (API page, trap 20).
-        self._adapter = _NamedCertificate(connection.cert_name)
-        self._proxies = requests.utils.get_environ_proxies(connection.master)
+        self._adapter = _Adapter(connection.cert_name)
+        self._proxies = requests.utils.get_environ_proxies(connection.master) if _proxies_are_named() else {}
         if connection.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
@@ -183,54 +203,48 @@ class Transport:
         url = self.connection.master + path
         for hop in range(REDIRECTS_MAX + 1):
             try:
-                request = requests.Request(
-                    method, url, headers, params=_query(query) if hop == 0 else None, data=data, auth=Bearer(token)
-                )
-                response = self._adapter.send(
-                    request.prepare(),
+                request = _Request()
+                params = _query(query) if query and hop == 0 else None
+                request.prepare(method, url, headers, params=params, data=data, auth=Bearer(token))
+                response: t.Any = self._adapter.send(
+                    request,
                     timeout=timeout or self.connection.timeout,
                     verify=self.connection.verify,
                     proxies=self._proxies,
                 )
-                # Read here, where it may fail.
-                content = response.content
-            except requests.exceptions.RequestException as error:
+                content = response.read(decode_content=True)
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise self._network(method, path, error, len(policy.failures) + 1) from error
-            target = self._redirect(method, path, response, len(policy.failures) + 1)
+            attempts = len(policy.failures) + 1
+            target = self._redirect(method, path, str(request.url), response, attempts)
             if target is None:
-                return self._answered(method, path, response, content, len(policy.failures) + 1, accept)
+                answer = Answer(method, path, response.status, content, attempts)
+                if 200 <= answer.status < 300 or answer.status in accept:
+                    return answer
+                raise self._refused(answer, response.headers)
             url = target
         raise errors.BadAnswer(
             f"{method} {path}: more than {REDIRECTS_MAX} redirects; is {self.connection.master} the master's address?",
             _failure(method, path, None, "redirects", "", len(policy.failures) + 1),
         )
 
-    def _answered(
-        self, method: str, path: str, response: t.Any, content: bytes, attempts: int, accept: t.Collection[int]
-    ) -> Answer:
-        """Take a 2xx answer or an accepted one, and translate any other."""
-        answer = Answer(method, path, response.status_code, content, attempts)
-        if 200 <= answer.status < 300 or answer.status in accept:
-            return answer
-        raise self._refused(answer, response.headers)
-
-    def _redirect(self, method: str, path: str, response: t.Any, attempts: int) -> str | None:
+    def _redirect(self, method: str, path: str, url: str, response: t.Any, attempts: int) -> str | None:
         """Say where to go on, or None when the answer is no redirect.
 
         A GET may go to the same host, at the same or a better protection: the token must reach nobody else.
         """
-        target = response.headers.get("Location") if response.is_redirect else None
-        if target is None:
+        target = response.get_redirect_location()
+        if not target:
             return None
-        target = urljoin(str(response.url), str(target))
-        here, there = urlsplit(response.url), urlsplit(target)
+        target = urljoin(url, str(target))
+        here, there = urlsplit(url), urlsplit(target)
         if method in REPEATABLE and there.hostname == here.hostname and there.scheme in {here.scheme, "https"}:
             return target
         place = f"{there.scheme}://{there.netloc.rpartition('@')[2]}"
         raise errors.BadAnswer(
             f"{method} {path}: the master redirects to {place}, where neither the token nor a write is sent: "
             f"give the address that it really has as master (now {self.connection.master}).",
-            _failure(method, path, response.status_code, "redirect", place, attempts),
+            _failure(method, path, response.status, "redirect", place, attempts),
         )
 
     def _refused(self, answer: Answer, headers: t.Mapping[str, str]) -> errors.DeterminedError:
@@ -365,11 +379,11 @@ def _encoded(method: str, path: str, body: t.Any) -> bytes:
         ) from error
 
 
-def _query(query: t.Mapping[str, t.Any] | None) -> list[tuple[str, str]]:
+def _query(query: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     """Repeat the keys of lists and write booleans as the gateway reads them."""
     return [
         (key, str(item).lower() if isinstance(item, bool) else str(item))
-        for key, value in (query or {}).items()
+        for key, value in query.items()
         for item in (value if isinstance(value, (list, tuple)) else [value])
         if item is not None
     ]
