@@ -21,7 +21,7 @@ MISSING: list[tuple[str, str]] = []
 if t.TYPE_CHECKING:
     import requests
     import urllib3
-    from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
+    from pydantic import AliasPath, BaseModel, ConfigDict, ValidationError
     from pydantic import Field as ModelField
     from pydantic.alias_generators import to_camel
     from pydantic_core import from_json, to_json
@@ -43,7 +43,7 @@ else:
         HTTPAdapter = AuthBase = PreparedRequest = Retry = object
 
     try:
-        from pydantic import AliasPath, BaseModel, ConfigDict, TypeAdapter, ValidationError
+        from pydantic import AliasPath, BaseModel, ConfigDict, ValidationError
         from pydantic import Field as ModelField
         from pydantic.alias_generators import to_camel
         from pydantic_core import from_json, to_json
@@ -52,12 +52,6 @@ else:
         BaseModel = object
         ValidationError = ValueError
         from_json = to_camel = to_json = None
-
-        class TypeAdapter:
-            """Stands in at import time only."""
-
-            def __init__(self, type_: object) -> None:
-                self.type_ = type_
 
         def ConfigDict(**kwargs: object) -> dict[str, object]:
             """Stand in at import time only."""
@@ -80,7 +74,6 @@ __all__ = [
     "ModelField",
     "PreparedRequest",
     "Retry",
-    "TypeAdapter",
     "ValidationError",
     "from_json",
     "requests",
