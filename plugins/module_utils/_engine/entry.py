@@ -17,6 +17,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .._deps import MISSING
 from .._kinds.kind import Task
+from .._kinds.lookup import Names
 from .._kinds.masking import masked
 from .._wire import errors
 from .._wire.connection import CONNECTION_SPEC, Connection
@@ -80,7 +81,7 @@ def execute(
     session = sessions.get(connection)
     session.warn = warn
     before = session.requests
-    task = Task(options=options, session=session, check_mode=check_mode, warn=warn)
+    task = Task(options=options, session=session, names=Names(session), check_mode=check_mode, warn=warn)
     if _in_clear(connection):
         warn(f"The password for {connection.master} goes over the network in clear: use https.")
     try:

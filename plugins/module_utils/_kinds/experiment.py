@@ -21,7 +21,7 @@ from .._wire.paging import Page, pages_by_key
 from .._wire.session import Live, Session, route
 from .._wire.wait import WAIT_SPEC, wait_until
 from .kind import Arguments, Field, Kind, Normal, Task, same_set
-from .lookup import find_project, find_workspace, literal, nearest
+from .lookup import literal, nearest
 
 ENDED = frozenset({"completed", "canceled", "error"})
 ACTIVE = frozenset({"active", "queued", "pulling", "starting", "running"})
@@ -306,13 +306,13 @@ class ExperimentKind(Kind):
 def _id_by_name(task: Task) -> int | None:
     """Find the one experiment of that name, where it was or where the task moves it to and under either name."""
     options, session = task.options, task.session
-    workspace = find_workspace(session, "workspace", options["workspace"])
-    places = [find_project(session, "project", options["project"], workspace)]
+    workspace = task.names.workspace("workspace", options["workspace"])
+    places = [task.names.project("project", options["project"], workspace)]
     if options["move_to_project"] is not None:
         target = workspace
         if options["move_to_workspace"] not in (None, workspace.name):
-            target = find_workspace(session, "move_to_workspace", options["move_to_workspace"])
-        places.append(find_project(session, "move_to_project", options["move_to_project"], target))
+            target = task.names.workspace("move_to_workspace", options["move_to_workspace"])
+        places.append(task.names.project("move_to_project", options["move_to_project"], target))
     names = dict.fromkeys((options["name"], options["new_name"] or options["name"]))
     found: dict[int, str] = {}
     for place, name in itertools.product({place.id: place for place in places}.values(), names):
@@ -332,8 +332,8 @@ def _missing(task: Task) -> str:
     options = task.options
     if options["id"] is not None:
         return f"id is {options['id']}: there is no such experiment, or you may not see it."
-    workspace = find_workspace(task.session, "workspace", options["workspace"])
-    project = find_project(task.session, "project", options["project"], workspace)
+    workspace = task.names.workspace("workspace", options["workspace"])
+    project = task.names.project("project", options["project"], workspace)
     query = {"projectId": project.id, **BY_ID, "orderBy": "ORDER_BY_DESC"}
     newest = pages_by_key(task.session, Hits, "/api/v1/experiments", query, KEY, descending=True, size=NEAREST_OF)
     names = [hit.name for hit in next(newest)[0]]
@@ -395,8 +395,8 @@ def _destination(task: Task, live: Normal) -> Normal:
             f"{live['workspace_name']!r}, which is archived; unarchive that first."
         )
     option = "workspace" if task.options["move_to_workspace"] is None else "move_to_workspace"
-    workspace = find_workspace(task.session, option, workspace_name)
-    project = find_project(task.session, "move_to_project", project_name, workspace)
+    workspace = task.names.workspace(option, workspace_name)
+    project = task.names.project("move_to_project", project_name, workspace)
     if project.archived or workspace.archived:
         raise InvalidOption(
             f"move_to_project is {project_name!r}: that project of {workspace_name!r} is archived, and takes no experiments."

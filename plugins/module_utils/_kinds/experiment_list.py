@@ -22,7 +22,7 @@ from .._wire.session import Live, Session, route
 from .checkpoint import Checkpoints
 from .experiment import ACTIVE, BY_ID, KEY, Experiment, check_id
 from .kind import Arguments, Normal, Reader, Task
-from .lookup import Projects, find_workspace, literal, nearest, require_users
+from .lookup import Projects, literal, nearest
 from .masking import masked
 from .user import check_limit
 
@@ -272,7 +272,7 @@ def _search(task: Task) -> Search:
     """Find out how much of what is asked for the server can do."""
     options = task.options
     if options["users"]:
-        require_users(task.session, "users", options["users"])
+        task.names.users("users", options["users"])
     direction = "ORDER_BY_DESC" if options["order"] == "desc" else "ORDER_BY_ASC"
     query: dict[str, t.Any] = {"sortBy": f"SORT_BY_{options['sort_by'].upper()}", "orderBy": direction}
     exact = options["name"] is None
@@ -315,7 +315,7 @@ def _projects(task: Task) -> frozenset[int] | None:
     if name is None and workspace_name is None:
         return None
     # Workspace 0 stands for all of them.
-    number = 0 if workspace_name is None else find_workspace(session, "workspace", workspace_name).id
+    number = 0 if workspace_name is None else task.names.workspace("workspace", workspace_name).id
     projects = read_memory_list(session, Projects, route("workspaces", number, "projects"))
     found = [project.id for project in projects if name in (None, project.name)]
     if not found and name is not None:

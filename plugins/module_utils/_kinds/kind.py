@@ -13,7 +13,9 @@ import dataclasses
 import operator
 import typing as t
 
+from .._wire.errors import InvalidOption
 from .._wire.session import Session
+from .lookup import Names
 
 Normal = dict[str, t.Any]
 """An object in normal form: plain data, snake_case, the API's own field names."""
@@ -41,6 +43,8 @@ class Task:
 
     :ivar options: validated options, plain data; null where not given.
     :ivar session: the client.
+    :ivar names: finds what the options refer to by name. Always asked, never the master directly: where a whole cluster is
+        planned, it knows objects that do not exist yet.
     :ivar check_mode: whether nothing may be written. Kinds never look at it: the engine calls them or does not.
     :ivar warn: receives a sentence for the user.
     :ivar extra: what the result holds beside the object.
@@ -48,6 +52,7 @@ class Task:
 
     options: dict[str, t.Any]
     session: Session
+    names: Names
     check_mode: bool
     warn: t.Callable[[str], None]
     extra: dict[str, t.Any] = dataclasses.field(default_factory=dict)
@@ -155,6 +160,92 @@ class Kind(abc.ABC):
     def shown(self, task: Task, item: Normal) -> Normal:
         """The object as results and diffs show it: secrets masked."""
         return item
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What an object needs another one for, by that one's key.
+
+    :ivar kind: the other's kind, in the plural.
+    :ivar key: its key as text.
+    :ivar option: the option that names it, for failures.
+    """
+
+    kind: str
+    key: str
+    option: str
+
+
+class Declarable(Kind):
+    """A kind that a manifest can declare: it can be listed, each object has a key as text, and can be written as options.
+
+    A whole cluster is planned on lists, so `find` is not called: the live object is the one of `read_all` whose `key_of` is the
+    `key` of the declared options, with what `complete` adds. `wanted`, `create`, `update` and `remove` are those of the module.
+
+    :cvar plural: its key in a manifest; with it the kind is known to `rights.WHOLE`.
+    :cvar switches: options that declare nothing and that a manifest does not take: how to act, and how to rename. ``state`` is
+        none of them: ``absent`` is a declaration.
+    :cvar rename_option: the option with an object's new name, if it can have one; see `renamed`.
+    :cvar late: groups of options that are written in steps of their own after all else of the object, in this order, as they
+        need other objects to be there first: a workspace's default pools, its being archived.
+    :cvar refers: fields of the normal form that hold an id, and the kind (in the plural) of what it is the id of: shown by name.
+    :cvar completes: whether `complete` makes calls, so that it is done for declared objects only, unless all are needed.
+    """
+
+    plural: t.ClassVar[str]
+    switches: t.ClassVar[frozenset[str]] = frozenset()
+    rename_option: t.ClassVar[str | None] = None
+    late: t.ClassVar[tuple[frozenset[str], ...]] = ()
+    refers: t.ClassVar[dict[str, str]] = {}
+    completes: t.ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def key(self, options: dict[str, t.Any]) -> str:
+        """The key as text of what the options declare: ``alice``, ``workspace/project``, ``alice/token description``."""
+
+    @abc.abstractmethod
+    def read_all(self, session: Session, names: Names) -> t.Sequence[Normal]:
+        """Read all live objects that can be managed, each as `find` returns it but for what `complete` adds.
+
+        What the product makes and keeps for itself (personal groups) is left out. Objects that can't be declared are in it.
+        """
+
+    @abc.abstractmethod
+    def key_of(self, live: Normal, names: Names) -> str:
+        """The key as text of a live object. Equal to `key` of the options that declare it."""
+
+    def complete(self, session: Session, live: Normal) -> Normal:
+        """Read what `read_all` lacks of one object, and return it as `find` does."""
+        return live
+
+    def references(self, options: dict[str, t.Any]) -> t.Sequence[Reference]:
+        """What must be there before this object can be written."""
+        return ()
+
+    def renamed(self, options: dict[str, t.Any], old_key: str) -> dict[str, t.Any]:
+        """The options that turn the object with `old_key` into the declared one.
+
+        :raises InvalidOption: this kind has no way to.
+        """
+        if self.rename_option is None:
+            raise InvalidOption(f"renamed_from is {old_key!r}: {self.plural.replace('_', ' ')} can't be renamed.")
+        name_option = self.rename_option.removeprefix("new_")
+        return {**options, name_option: old_key, self.rename_option: options[name_option]}
+
+    @abc.abstractmethod
+    def declaration(self, live: Normal) -> dict[str, t.Any]:
+        """The options that declare the live object as it is, without server-made fields, defaults and secrets.
+
+        Ids are given as they are, under the field's name in `refers`; the export puts names in their place.
+        """
+
+    def undeclarable(self, live: Normal) -> str | None:
+        """Say why a live object can't be declared or not wholly, or None."""
+        return None
+
+    def built_in(self, live: Normal) -> str | None:
+        """Say why a live object is never removed, whatever a manifest says, or None."""
+        return None
 
 
 class Reader(abc.ABC):

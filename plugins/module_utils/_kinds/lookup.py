@@ -13,11 +13,11 @@ import typing as t
 
 from .._wire.errors import InvalidOption
 from .._wire.paging import Page, read_memory_list
-from .._wire.session import Live, Session
+from .._wire.session import Live, Session, decode
 
 
 class Named(Live):
-    """What a reference needs of a workspace, project or user."""
+    """What a reference needs of a workspace or project."""
 
     id: int
     name: str = ""
@@ -49,6 +49,57 @@ class NamedUser(Live):
 
     id: int
     username: str
+    active: bool = False
+    remote: bool = False
+
+
+class NamedGroup(Live):
+    """What a reference needs of a group."""
+
+    group_id: int
+    name: str = ""
+
+
+class FoundGroup(Live):
+    """A group as ``POST /groups/search`` shows it. Personal groups are never among them."""
+
+    group: NamedGroup
+    num_members: int = 0
+
+
+class FoundGroups(Page):
+    """The answer of ``POST /groups/search``."""
+
+    groups: list[FoundGroup]
+
+    def items(self) -> list[FoundGroup]:
+        """The groups."""
+        return self.groups
+
+
+class RoleScopes(Live):
+    """Where a role can be assigned; everywhere cluster-wide."""
+
+    cluster: bool = True
+    workspace: bool = False
+
+
+class Role(Live):
+    """A role. Roles are fixed by the product; none can be made or edited (API page identity-and-cluster, section 6)."""
+
+    role_id: int
+    name: str
+    scope_type_mask: RoleScopes = RoleScopes()
+
+
+class Roles(Page):
+    """The answer of ``POST /roles/search``."""
+
+    roles: list[Role]
+
+    def items(self) -> list[Role]:
+        """The roles."""
+        return self.roles
 
 
 class NamedUsers(Page):
@@ -73,43 +124,112 @@ def literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def find_workspace(session: Session, option: str, name: str) -> Named:
-    """Find a workspace by its exact name.
+def read_groups(session: Session, name: str | None = None) -> list[FoundGroup]:
+    """Read all groups that the caller may see, or the one of exactly that name.
 
-    ``nameCaseSensitive`` is a LIKE pattern on the server, so its wildcards are escaped, and equality is checked here (API
-    page, trap 6).
-
-    :param option: the option that names it, for the failure's text.
-    :raises InvalidOption: there is none, or the caller can't see it.
+    The list is a POST and wants a limit; a negative one is none (API page identity-and-cluster, section 5).
     """
-    for found in read_memory_list(session, Workspaces, "/api/v1/workspaces", {"nameCaseSensitive": literal(name)}):
-        if found.name == name:
-            return t.cast(Named, found)
-    names = [found.name for found in read_memory_list(session, Workspaces, "/api/v1/workspaces")]
-    raise InvalidOption(
-        f"{option} is {name!r}: there is no such workspace, or you may not see it.{nearest(name, names)}"
-    )
+    body = {"limit": -1, **({} if name is None else {"name": name})}
+    answer = session.write("POST", "/api/v1/groups/search", body)
+    return decode(answer, FoundGroups.model_validate, answer.json(), "a list").groups
 
 
-def find_project(session: Session, option: str, name: str, workspace: Named) -> Named:
-    """Find a project by its exact name in a workspace.
+def read_roles(session: Session) -> list[Role]:
+    """Read all roles; under RBAC, without the right to assign them, only those that the caller holds."""
+    answer = session.write("POST", "/api/v1/roles/search", {"limit": -1})
+    return decode(answer, Roles.model_validate, answer.json(), "a list").roles
 
-    :raises InvalidOption: there is none.
+
+class Names:
+    """What a task's options refer to by name, found by asking the master.
+
+    Each method takes the option that names the object, for the failure's text.
+
+    :raises InvalidOption: there is none, or the caller can't see it; with the nearest right names.
     """
-    projects = read_memory_list(session, Projects, f"/api/v1/workspaces/{workspace.id}/projects")
-    for found in projects:
-        if found.name == name:
-            return t.cast(Named, found)
-    near = nearest(name, [found.name for found in projects])
-    raise InvalidOption(f"{option} is {name!r}: there is no such project in the workspace {workspace.name!r}.{near}")
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def require_users(session: Session, option: str, names: t.Iterable[str]) -> None:
-    """Refuse names that no user has.
+    def all_workspaces(self) -> list[Named]:
+        """All workspaces that the caller may see."""
+        return read_memory_list(self._session, Workspaces, "/api/v1/workspaces")
 
-    :raises InvalidOption: naming the first that is wrong, and the nearest right ones.
-    """
-    known = [found.username for found in read_memory_list(session, NamedUsers, "/api/v1/users")]
-    for name in names:
-        if name not in known:
-            raise InvalidOption(f"{option} is {name!r}: there is no such user.{nearest(name, known)}")
+    def all_users(self) -> list[NamedUser]:
+        """All users."""
+        return read_memory_list(self._session, NamedUsers, "/api/v1/users")
+
+    def all_groups(self) -> list[NamedGroup]:
+        """All groups that the caller may see."""
+        return [found.group for found in read_groups(self._session)]
+
+    def all_roles(self) -> list[Role]:
+        """All roles that the caller may see."""
+        return read_roles(self._session)
+
+    def name_of(self, kind: str, number: int) -> str | None:
+        """The name to an id, or None if there is none such or the caller can't see it.
+
+        :param kind: workspaces, users, groups or roles.
+        """
+        pairs: t.Iterable[tuple[int, str]] = {
+            "workspaces": lambda: ((found.id, found.name) for found in self.all_workspaces()),
+            "users": lambda: ((found.id, found.username) for found in self.all_users()),
+            "groups": lambda: ((found.group_id, found.name) for found in self.all_groups()),
+            "roles": lambda: ((found.role_id, found.name) for found in self.all_roles()),
+        }[kind]()
+        return dict(pairs).get(number)
+
+    def workspace(self, option: str, name: str) -> Named:
+        """Find a workspace by its exact name.
+
+        ``nameCaseSensitive`` is a LIKE pattern on the server, so its wildcards are escaped, and equality is checked here
+        (API page ml-resources, trap 6).
+        """
+        query = {"nameCaseSensitive": literal(name)}
+        for found in read_memory_list(self._session, Workspaces, "/api/v1/workspaces", query):
+            if found.name == name:
+                return t.cast(Named, found)
+        names = [found.name for found in self.all_workspaces()]
+        raise InvalidOption(
+            f"{option} is {name!r}: there is no such workspace, or you may not see it.{nearest(name, names)}"
+        )
+
+    def project(self, option: str, name: str, workspace: Named) -> Named:
+        """Find a project by its exact name in a workspace."""
+        projects = read_memory_list(self._session, Projects, f"/api/v1/workspaces/{workspace.id}/projects")
+        for found in projects:
+            if found.name == name:
+                return t.cast(Named, found)
+        near = nearest(name, [found.name for found in projects])
+        raise InvalidOption(
+            f"{option} is {name!r}: there is no such project in the workspace {workspace.name!r}.{near}"
+        )
+
+    def users(self, option: str, names: t.Iterable[str]) -> list[NamedUser]:
+        """Find users by their exact names, all in one call; in the order of `names`."""
+        known = {found.username: found for found in self.all_users()}
+        names = list(names)
+        for name in names:
+            if name not in known:
+                raise InvalidOption(f"{option} is {name!r}: there is no such user.{nearest(name, known)}")
+        return [known[name] for name in names]
+
+    def group(self, option: str, name: str) -> NamedGroup:
+        """Find a group by its exact name."""
+        for found in read_groups(self._session, name):
+            if found.group.name == name:
+                return found.group
+        names = [found.name for found in self.all_groups()]
+        raise InvalidOption(
+            f"{option} is {name!r}: there is no such group, or you may not see it.{nearest(name, names)}"
+        )
+
+    def role(self, option: str, name: str) -> Role:
+        """Find a role by its exact name."""
+        roles = {found.name: found for found in self.all_roles()}
+        if name not in roles:
+            raise InvalidOption(
+                f"{option} is {name!r}: there is no such role, or you may not see it.{nearest(name, roles)}"
+            )
+        return roles[name]

@@ -15,7 +15,6 @@ from .._wire.errors import DeterminedError, InvalidOption, NotFound
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
 from .kind import PLAIN, Arguments, Field, Kind, Normal, Reader, Task, merged, same_config, same_set
-from .lookup import find_workspace, require_users
 from .masking import holds_mask, masked
 from .user import check_limit
 
@@ -179,7 +178,7 @@ class ModelKind(Kind):
             kept = live["metadata"] if live is not None and options["metadata_mode"] == "merge" else {}
             wanted["metadata"] = merged(kept, options["metadata"])
         if options["workspace"] is not None:
-            wanted["workspace_id"] = find_workspace(task.session, "workspace", options["workspace"]).id
+            wanted["workspace_id"] = task.names.workspace("workspace", options["workspace"]).id
         if live is not None and live["archived"] and options["archived"] is None:
             self._refuse_edits(live, wanted)
         return wanted
@@ -308,9 +307,9 @@ class ModelReader(Reader):
         """Read the models that match; the server's filters narrow, this side decides."""
         options, session = task.options, task.session
         workspace = options["workspace"]
-        workspace_id = None if workspace is None else find_workspace(session, "workspace", workspace).id
+        workspace_id = None if workspace is None else task.names.workspace("workspace", workspace).id
         if options["users"]:
-            require_users(session, "users", options["users"])
+            task.names.users("users", options["users"])
         found = self._candidates(session, options, workspace_id)
         matching = [model for model in found if _matches(model, options, workspace_id)]
         total, models = len(matching), []

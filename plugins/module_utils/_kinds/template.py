@@ -20,7 +20,7 @@ from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
 from .config_schema import boolean_keys, wrong_keys
 from .kind import Arguments, Field, Kind, Normal, Reader, Task, merged, same_config
-from .lookup import find_workspace, literal
+from .lookup import literal
 from .masking import mask_places, masked, masked_text
 from .user import check_limit
 
@@ -120,7 +120,7 @@ class TemplateKind(Kind):
         elif live is None:
             raise InvalidOption(f"There is no template {options['name']!r} that you may see: a new one needs config.")
         if options["workspace"] is not None:
-            workspace = find_workspace(task.session, "workspace", options["workspace"])
+            workspace = task.names.workspace("workspace", options["workspace"])
             if workspace.archived and (live is None or live["workspace_id"] != workspace.id):
                 raise InvalidOption(
                     f"workspace is {workspace.name!r}: it is archived and takes no templates; unarchive it first."
@@ -331,7 +331,7 @@ class TemplateReader(Reader):
         options = task.options
         name, contains, workspace_id = options["name"], options["name_contains"], None
         if options["workspace"] is not None:
-            workspace_id = find_workspace(task.session, "workspace", options["workspace"]).id
+            workspace_id = task.names.workspace("workspace", options["workspace"]).id
         # A rename can give names that no path carries; the list has them all.
         if name and not _unreachable(name):
             one = find_template(task.session, name)

@@ -23,7 +23,6 @@ from .._wire.login import uninterrupted
 from .._wire.session import Live, decode, route
 from .duration import DAY, DURATION_MAX, delta, on_wire, parse_duration
 from .kind import Arguments, Field, Kind, Normal, Task
-from .lookup import require_users
 from .token_file import Place, Replacement, Seen, read_claims
 from .token_list import SUPERSEDED, Token, deadline, moment, now, read_tokens, superseded_entry
 from .user import find_user
@@ -123,7 +122,7 @@ class TokenKind(Kind):
         tokens = read_tokens(task.session, username)
         if tokens is None:
             if absent:
-                require_users(task.session, "user", [username])
+                task.names.users("user", [username])
             # An earlier task may make the user, which check mode can't see; `create` decides.
             tokens = []
         matching = [token for token in tokens if token.description == description]
@@ -226,7 +225,7 @@ class TokenKind(Kind):
             return task.session.caller().id
         user = find_user(task.session, username)
         if user is None:
-            require_users(task.session, "user", [username])
+            task.names.users("user", [username])
             raise InvalidOption(f"user is {username!r}: it came and went while the task ran; run it again.")
         return user.id
 

@@ -17,7 +17,7 @@ from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session
 from .duration import delta, parse_duration
 from .kind import Arguments, Normal, Reader, Task
-from .lookup import NamedUsers, require_users
+from .lookup import NamedUsers
 from .user import check_limit, find_user
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -149,7 +149,7 @@ class TokenReader(Reader):
                 ) from error
         tokens = None if username == "" else read_tokens(session, username, inactive=options["include_inactive"])
         if tokens is None:
-            require_users(session, "user", [username])
+            task.names.users("user", [username])
         return tokens or []
 
 

@@ -13,7 +13,7 @@ import typing as t
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live
 from .kind import Arguments, Normal, Reader, Task
-from .lookup import literal, require_users
+from .lookup import literal
 from .user import AgentUserGroup, check_limit
 
 
@@ -72,7 +72,7 @@ class WorkspaceReader(Reader):
         """Read the workspaces that match; the server's filters narrow, this side decides."""
         options = task.options
         if options["users"]:
-            require_users(task.session, "users", options["users"])
+            task.names.users("users", options["users"])
         query: dict[str, t.Any] = {"archived": options["archived"]}
         if options["name"]:
             query["nameCaseSensitive"] = literal(options["name"])
