@@ -233,13 +233,13 @@ class Declarable(Kind):
         return {**options, name_option: old_key, self.rename_option: options[name_option]}
 
     @abc.abstractmethod
-    def declaration(self, live: Normal) -> dict[str, t.Any]:
+    def declaration(self, live: Normal, names: Names) -> dict[str, t.Any]:
         """The options that declare the live object as it is, without server-made fields, defaults and secrets.
 
-        Ids are given as they are, under the field's name in `refers`; the export puts names in their place.
+        Names stand for ids. A secret option is left out; inside a free-form option a secret is `masking.KEEP`.
         """
 
-    def undeclarable(self, live: Normal) -> str | None:
+    def undeclarable(self, live: Normal, names: Names) -> str | None:
         """Say why a live object can't be declared or not wholly, or None."""
         return None
 

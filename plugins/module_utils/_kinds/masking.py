@@ -16,6 +16,8 @@ import functools
 import re
 import typing as t
 
+from .._wire.errors import InvalidOption
+
 MASK = "********"
 """What the server itself shows in place of a secret. It is a mask, never a value."""
 
@@ -181,3 +183,42 @@ def mask_places(value: t.Any, path: str = "") -> list[str]:
 def holds_mask(value: t.Any) -> bool:
     """Whether a declared value has a mask somewhere in it."""
     return bool(mask_places(value))
+
+
+KEEP = "<keep>"
+"""Declares, inside a free-form value, that what is live at this place stays: how an export stands in for a secret."""
+
+
+def kept(declared: t.Any, live: t.Any, option: str) -> t.Any:
+    """The declared value with what is live in each place that says `KEEP`.
+
+    :param option: where `declared` stands, for the failure's text.
+    :raises InvalidOption: nothing is live in such a place.
+    """
+    if declared == KEEP:
+        if live is None:
+            raise InvalidOption(f"{option} is {KEEP}: there is nothing to keep, give the value itself.")
+        return live
+    if isinstance(declared, dict):
+        inner = live if isinstance(live, dict) else {}
+        return {name: kept(value, inner.get(name), f"{option}.{name}") for name, value in declared.items()}
+    if isinstance(declared, list):
+        items = live if isinstance(live, list) else []
+        return [
+            kept(value, items[index] if index < len(items) else None, f"{option}[{index}]")
+            for index, value in enumerate(declared)
+        ]
+    return declared
+
+
+def with_keeps(value: t.Any) -> t.Any:
+    """A live free-form value with `KEEP` in place of each secret, as an export declares it."""
+    return _keeps(value, masked(value))
+
+
+def _keeps(value: t.Any, shown: t.Any) -> t.Any:
+    if isinstance(value, dict) and isinstance(shown, dict):
+        return {name: _keeps(item, shown[name]) for name, item in value.items()}
+    if isinstance(value, list) and isinstance(shown, list):
+        return [_keeps(item, shown[index]) for index, item in enumerate(value)]
+    return value if value == shown else KEEP
