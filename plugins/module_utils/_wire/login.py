@@ -69,21 +69,22 @@ class GivenToken:
 
 
 class OwnLogin:
-    """User and password, for one task: logs in when first needed and out at the end."""
+    """User and password, for one task: logs in when first needed and out at the end. Threads may share it."""
 
     def __init__(self) -> None:
         self._token: str | None = None
+        self._lock = threading.Lock()
 
     def token(self, transport: Transport) -> str | None:
         """Log in once."""
-        if self._token is None:
-            self._token = log_in(transport)
-        return self._token
+        return self._token or self.renew(transport, "")
 
     def renew(self, transport: Transport, refused: str) -> str | None:
-        """Log in again."""
-        self._token = log_in(transport)
-        return self._token
+        """Log in again, unless another thread has."""
+        with self._lock:
+            if self._token in (None, refused):
+                self._token = log_in(transport)
+            return self._token
 
     def close(self, transport: Transport) -> None:
         """Log out."""

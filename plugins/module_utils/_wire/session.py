@@ -82,6 +82,17 @@ class Session:
         # Looked up at each call: in the controller one session serves several items, each with its own result.
         self.warn(text)
 
+    def twin(self) -> Session:
+        """A client of the same login for another thread, which counts its own calls; ended by `hang_up`."""
+        other = Session(self.connection, warn=self.warn)
+        other._login = self._login
+        other._caller = self._caller
+        return other
+
+    def hang_up(self) -> None:
+        """Close the connection, and leave the login to whoever shares it."""
+        self._transport.close()
+
     def connect_by(self, connection_class: type) -> None:
         """Use another class of urllib3 connections; see `rehearsal`."""
         self._transport.connect_by(connection_class)

@@ -25,6 +25,10 @@ from .connection import Connection
 from .retry import REPEATABLE, CallRetry
 
 REDIRECTS_MAX = 5
+PROXY_VARIABLES = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+TUNNEL_REFUSED = "Tunnel connection failed:"
+"""How Python's http.client begins to say that a proxy has answered CONNECT with something else than 200."""
+
 USER_AGENT = (
     f"determined.ai/{COLLECTION_VERSION} ansible-core/{ansible_version} "
     f"python/{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
@@ -157,11 +161,13 @@ class Transport:
         self.warn = warn
         self._adapter = _Adapter(connection.cert_name)
         self._proxies = requests.utils.get_environ_proxies(connection.master) if _proxies_are_named() else {}
+        self._proxy = ""
         if connection.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def connect_by(self, connection_class: type) -> None:
-        """Use another class of urllib3 connections to the master."""
+        """Use another class of urllib3 connections to the master, and no proxy."""
+        self._proxies = {}
         # By the kind of pool: requests adds arguments to a pool's key, so that no pool made beforehand would be found.
         pool = type("Pool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": connection_class})
         self._adapter.poolmanager.pool_classes_by_scheme = {"http": pool}
@@ -202,6 +208,8 @@ class Transport:
             headers["Content-Type"] = "application/json"
         url = self.connection.master + path
         for hop in range(REDIRECTS_MAX + 1):
+            if self._proxies:
+                self._proxy = _proxy_place(requests.utils.select_proxy(url, self._proxies))
             try:
                 request = _Request()
                 params = _query(query) if query and hop == 0 else None
@@ -261,6 +269,8 @@ class Transport:
         )
         said = f": {text}" if text else ""
         where = f"{answer.method} {answer.path}"
+        if answer.status == 407 and self._proxy:
+            return self._proxy_refused(failure)
         if answer.status in {502, 503, 504}:
             if answer.method not in REPEATABLE:
                 return errors.LostAnswer(
@@ -293,12 +303,17 @@ class Transport:
                 "that it carries with cert_name.",
                 failure,
             )
-        if isinstance(error, (exceptions.InvalidHeader, exceptions.InvalidURL, exceptions.InvalidSchema)):
+        if isinstance(error, exceptions.InvalidSchema):
+            # All that requests can mean by it: the schemes of the master and of other proxies are known to it.
+            return errors.InvalidOption(
+                f"The proxy {self._proxy} cannot be used: SOCKS needs the Python library PySocks (pip install PySocks)."
+            )
+        if isinstance(error, (exceptions.InvalidHeader, exceptions.InvalidURL)):
             return errors.InvalidOption(
                 f"{method} {path} cannot be sent: {type(error).__name__}; check master and auth_token."
             )
         if isinstance(error, exceptions.ProxyError):
-            return errors.Unreachable(f"The proxy for {master} does not answer ({_plain(cause)}).", failure)
+            return self._no_way_through(cause, failure)
         refused = isinstance(
             cause,
             (
@@ -319,6 +334,51 @@ class Transport:
             f"{method} {path} was sent to {master}, but its answer was lost ({why}); whether the master carried it out is not known.",
             failure,
         )
+
+    def _no_way_through(self, error: BaseException, failure: dict[str, t.Any]) -> errors.DeterminedError:
+        """Translate a failure to reach the master through a proxy; nothing was sent to the master."""
+        cause = getattr(error, "original_error", error)
+        tries = f"({failure['method']} {failure['path']}, {failure['attempts']} tries)"
+        slow = isinstance(cause, urllib3.exceptions.TimeoutError)
+        slow = slow and not isinstance(cause, urllib3.exceptions.NewConnectionError)
+        why = f"no answer within {self.connection.timeout:g} s" if slow else _plain(cause)
+        failure = {**failure, "reason": type(cause).__name__, "message": why}
+        if why.startswith(TUNNEL_REFUSED):
+            if f"{TUNNEL_REFUSED} 407" in why:
+                return self._proxy_refused(failure)
+            return errors.Unreachable(
+                f"The proxy {self._proxy} does not connect to {self.connection.master}: {why} {tries}.", failure
+            )
+        return errors.Unreachable(f"The proxy {self._proxy} cannot be reached: {why} {tries}.", failure)
+
+    def _proxy_refused(self, failure: dict[str, t.Any]) -> errors.DeterminedError:
+        """Say what to do about a 407, which only a proxy sends."""
+        return errors.Unreachable(
+            f"The proxy {self._proxy} wants a user and password (HTTP 407): put them into its address in {PROXY_VARIABLES}, as "
+            "in http://USER:PASSWORD@HOST:PORT, or name the master in NO_PROXY.",
+            failure,
+        )
+
+
+def _proxy_place(address: str | None) -> str:
+    """A proxy's address as it may be shown, without the credentials that it may hold; empty for no proxy.
+
+    :raises errors.InvalidOption: it is not an address.
+    """
+    if not address:
+        return ""
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host:
+        raise errors.InvalidOption(
+            f"The environment names a proxy whose address is none: {PROXY_VARIABLES} must be http://HOST:PORT or "
+            "http://USER:PASSWORD@HOST:PORT, with what is special in a URL percent-encoded."
+        )
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
 
 
 def server_text(content: bytes) -> str:
