@@ -31,8 +31,6 @@ demo: $(VENV)/.demo ## show the collection at work on a simulated master, or on 
 test: lint sanity pytest ## run every test and check that needs one Python only
 
 .PHONY: pytest
-# Ansible terminates the last worker of a play, unless it is told to wait; the worker's coverage would be lost.
-pytest: export ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT := 100
 pytest: $(VENV)/.test .venv-client/.client ## of these, the tests by pytest, with the coverage of plugins/
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report term
@@ -64,6 +62,10 @@ simulator: $(VENV)/.demo ## start the simulated master, until Ctrl-C; options in
 .PHONY: docs
 docs: .venv-lint/.lint $(LINK) ## write the reference of the modules from their documentation, to docs/reference/
 	tests/tools/docs.sh .venv-lint/bin docs/reference
+
+.PHONY: schemas
+schemas: $(VENV)/.test ## write the JSON Schema of manifests from the kinds' options, to docs/schemas/
+	PYTHONPATH=$(COLLECTIONS) $(BIN)/python tests/tools/schemas.py docs/schemas
 
 .PHONY: constraints
 constraints: .venv-lint/.lint ## pin the newest versions of what the demo, the tests and the checks need

@@ -17,6 +17,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from ansible_collections.determined.ai.plugins.module_utils._wire.connection import CONNECTION_SPEC, Connection
+from ansible_collections.determined.ai.plugins.module_utils._wire.login import log_in, log_out
+from ansible_collections.determined.ai.plugins.module_utils._wire.transport import Transport
 from tests.simulator import Simulator
 from tests.simulator.fixtures import INITIAL_PASSWORD
 
@@ -44,14 +47,23 @@ class Run:
 
 
 class Playbooks:
-    """Runs playbooks in a folder of their own against one master."""
+    """Runs playbooks in a folder of their own against one master.
 
-    def __init__(self, folder: pathlib.Path, environment: dict[str, str]) -> None:
+    :param measured: whether the coverage of these runs counts, when coverage is measured at all. It doubles the time of a
+        run, so it is for the tests that show how modules are run, and not for those that show once more what modules do.
+    """
+
+    def __init__(self, folder: pathlib.Path, environment: dict[str, str], *, measured: bool = False) -> None:
         self.folder = folder
         home = folder / "home"
         home.mkdir()
         (folder / "ansible.cfg").touch()
         inherited = {name: value for name, value in os.environ.items() if name not in CONNECTION}
+        if measured:
+            # Ansible terminates the last worker of a play, unless it is told to wait; the worker's coverage would be lost.
+            inherited["ANSIBLE_WORKER_SHUTDOWN_POLL_COUNT"] = "100"
+        else:
+            inherited.pop("COVERAGE_PROCESS_CONFIG", None)
         self.environment = {
             **inherited,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
@@ -93,8 +105,8 @@ class Playbooks:
             start_new_session=True,
         )
 
-    def finish(self, process: subprocess.Popen[str], timeout: float = 300) -> Run:
-        """Wait for a run."""
+    def finish(self, process: subprocess.Popen[str], timeout: float = 1200) -> Run:
+        """Wait for a run; the time is for a busy machine and a real master, which hashes passwords slowly."""
         try:
             output, _nothing = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -132,10 +144,16 @@ def playbooks(sim: Simulator, tmp_path: pathlib.Path) -> Playbooks:
     return Playbooks(tmp_path, connection_to(sim))
 
 
+@pytest.fixture
+def measured(sim: Simulator, tmp_path: pathlib.Path) -> Playbooks:
+    """As `playbooks`, with coverage."""
+    return Playbooks(tmp_path, connection_to(sim), measured=True)
+
+
 def _serve(authz: str, folder: pathlib.Path) -> Iterator[Playbooks]:
     """The master that DET_MASTER names, or else a simulated one, on which no session may be left."""
     if os.environ.get("DET_MASTER"):
-        yield Playbooks(folder, {name: os.environ[name] for name in CONNECTION if name in os.environ})
+        yield Playbooks(folder, _named_connection())
         return
     with Simulator(fixture="demo", authz=authz) as simulator:
         yield Playbooks(folder, connection_to(simulator))
@@ -152,6 +170,23 @@ def any_master(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterat
 
 
 @pytest.fixture
-def basic_master(tmp_path: pathlib.Path) -> Iterator[Playbooks]:
-    """Runs playbooks against the master that DET_MASTER names, or else against a simulated one."""
-    yield from _serve("basic", tmp_path)
+def shipping_master(tmp_path: pathlib.Path) -> Iterator[Playbooks]:
+    """Runs playbooks of shipped modules against the master that DET_MASTER names, or else against a simulated one.
+
+    Each shipped module logs in by itself, for which a real master takes longer than for all else together: there they use
+    one session, and only on the simulated one a login each.
+    """
+    named = _named_connection()
+    if not named.get("DET_MASTER") or not named.get("DET_USER") or "DET_USER_TOKEN" in named:
+        yield from _serve("basic", tmp_path)
+        return
+    options = dict.fromkeys(CONNECTION_SPEC) | {"timeout": 120.0, "retries": 0}
+    transport = Transport(Connection.resolve(options, named), warn=print)
+    token = log_in(transport)
+    yield Playbooks(tmp_path, {**named, "DET_USER_TOKEN": token})
+    log_out(transport, token)
+    transport.close()
+
+
+def _named_connection() -> dict[str, str]:
+    return {name: os.environ[name] for name in CONNECTION if name in os.environ}

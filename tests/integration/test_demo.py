@@ -30,7 +30,9 @@ class Demo:
         self.temporary.mkdir()
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in CONNECTION}
+        # Without coverage, which would measure nothing here that other tests do not.
+        left_out = {*CONNECTION, "COVERAGE_PROCESS_CONFIG"}
+        inherited = {name: value for name, value in os.environ.items() if name not in left_out}
         own = {"TMPDIR": str(self.temporary), "DET_DEMO_REPORT": str(self.report), "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", "tests.demo"],

@@ -204,12 +204,12 @@ def examples(path: pathlib.Path) -> list[dict[str, t.Any]]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
+def test_examples_of_the_module_run(measured: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
     """Each first in check mode, then for real: later examples of a module work on what earlier ones have made."""
     tasks = examples(path)
     play = {"hosts": "localhost", "gather_facts": True, "gather_subset": ["!all", "!min", "env"], "vars": GIVEN}
     twice = [{**task, **mode} for task in tasks for mode in ({"check_mode": True}, {})]
-    results = playbooks.run([{**play, "tasks": twice}], "--diff").ok().results[1:]
+    results = measured.run([{**play, "tasks": twice}], "--diff").ok().results[1:]
     assert [entry["task"] for entry in results] == [task["name"] for task in twice]
     changes = [entry["result"]["changed"] for entry in results]
     assert changes[::2] == changes[1::2]

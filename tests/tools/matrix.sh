@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Repeat the sanity, unit and integration tests with other Pythons: matrix.sh VERSION...
+# Repeat with other Pythons what depends on them of the sanity, unit and integration tests: matrix.sh VERSION...
 #
 # Each takes the ansible-core that tests/requirements/demo.txt pairs it with. A Python that isn't here is named and left out.
 set -euo pipefail
@@ -20,6 +20,6 @@ for version in "${found[@]}"; do
     [[ $stamp -nt tests/requirements/constraints.txt && $stamp -nt tests/requirements/demo.txt &&
         $stamp -nt tests/requirements/test.txt && $stamp -nt requirements.txt ]] || tests/tools/venv.sh "$venv" test "$version"
     printf '== %s\n' "$("$venv/bin/ansible" --version | sed -n 1p) on $("$venv/bin/python" --version)"
-    tests/tools/sanity.sh "$venv/bin"
+    tests/tools/sanity.sh "$venv/bin" --test compile --test import --test validate-modules --test pylint
     "$venv/bin/python" -m pytest -n auto --maxprocesses 4 -m "not once" tests/unit tests/integration
 done

@@ -12,6 +12,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.determined.ai.plugins.module_utils._engine.entry import Sessions, argument_spec, execute
 from ansible_collections.determined.ai.plugins.module_utils._engine.operation import Operation
+from ansible_collections.determined.ai.plugins.module_utils._kinds.kind import Kind, Task
+from ansible_collections.determined.ai.plugins.module_utils._kinds.lookup import KeptNames
+from ansible_collections.determined.ai.plugins.module_utils._wire.connection import CONNECTION_SPEC, Connection
 from tests.simulator import Simulator
 from tests.simulator.fixtures import INITIAL_PASSWORD
 
@@ -48,6 +51,14 @@ class Runner:
         result = self(operation, check, **options)
         assert result.get("failed"), result
         return t.cast(str, result["msg"])
+
+    def task(self, kind: Kind, **options: t.Any) -> Task:
+        """A task that does not go through an operation: a plan calls kinds so."""
+        validator = ArgumentSpecValidator({**CONNECTION_SPEC, **kind.arguments.spec})
+        found = validator.validate({**self.connection, **options})
+        assert not found.error_messages, found.error_messages
+        session = self._sessions.get(Connection.resolve(found.validated_parameters))
+        return Task(found.validated_parameters, session, KeptNames(session), False, self.warnings.append)
 
     def close(self) -> None:
         self._sessions.close()
