@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The master itself (description, config, log, message), agents and resource pools."""
+"""The master itself (description, config, log, message) and resource pools."""
 
 from __future__ import annotations
 
 import copy
 import typing as t
-import uuid
 from datetime import UTC, datetime, timedelta
 
 from .gateway import (
@@ -18,19 +17,17 @@ from .gateway import (
     Lines,
     List,
     Message,
-    OrderBy,
     RpcError,
     String,
     Timestamp,
     bad,
     page_memory,
-    plain,
     route,
     timestamp,
 )
 from .identity import forbidden, go_duration
-from .running import containers, placement, queue_stats
-from .state import VERSION, AgentRow, ClusterMessage, Master, SlotRow, nanos
+from .running import placement, queue_stats
+from .state import VERSION, ClusterMessage, Master, nanos
 
 HIDDEN = "********"
 
@@ -230,173 +227,6 @@ def delete_cluster_message(call: Call) -> dict[str, t.Any]:
     needs(call, "UPDATE_MASTER_CONFIG")
     call.master.cluster_message = None
     return {}
-
-
-# --- agents ---
-
-Container = dict[str, t.Any]
-
-
-def mask_container(container: Container) -> Container:
-    """A container without what tells whose it is."""
-    devices = [{**device, "id": -1, "uuid": HIDDEN} for device in container["devices"]]
-    return {**container, "id": HIDDEN, "parent": HIDDEN, "permissionDenied": True, "devices": devices}
-
-
-def slot_object(slot: SlotRow, container: Container | None, *, masked: bool) -> dict[str, t.Any]:
-    """The Slot message; without the right to see them device and container ids are hidden."""
-    if container is not None and masked:
-        container = mask_container(container)
-    device = {
-        "id": -1 if masked else slot.id,
-        "brand": slot.brand,
-        "uuid": HIDDEN if masked else slot.uuid,
-        "type": slot.type,
-    }
-    return {
-        "id": str(slot.id),
-        "device": device,
-        "enabled": slot.enabled,
-        "container": container,
-        "draining": slot.draining,
-    }
-
-
-def device_stats(slots: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """The DeviceStats message of Slot messages."""
-    states: dict[str, int] = {}
-    for slot in slots:
-        if slot["container"] is not None:
-            states[slot["container"]["state"]] = states.get(slot["container"]["state"], 0) + 1
-    return {
-        "states": states,
-        "draining": sum(slot["draining"] for slot in slots),
-        "disabled": sum(not slot["enabled"] for slot in slots),
-        "total": len(slots),
-    }
-
-
-def slots_of(master: Master, row: AgentRow, *, masked: bool) -> list[dict[str, t.Any]]:
-    """The Slot messages of an agent, sorted by id as text."""
-    held = containers(master, row)
-    slots = sorted(row.slots.values(), key=lambda slot: str(slot.id))
-    return [slot_object(slot, held.get(slot.id), masked=masked) for slot in slots]
-
-
-def agent_object(master: Master, row: AgentRow, *, masked: bool = False) -> dict[str, t.Any]:
-    """The Agent message; masked, slots and containers come under made-up keys."""
-    slots = slots_of(master, row, masked=masked)
-    stats: dict[str, dict[str, t.Any]] = {"typeStats": {}, "brandStats": {}}
-    for name, field in (("typeStats", "type"), ("brandStats", "brand")):
-        for key in sorted({slot["device"][field] for slot in slots}):
-            stats[name][key] = device_stats([slot for slot in slots if slot["device"][field] == key])
-    if masked:
-        slots = [{**slot, "id": f"{number:03d}"} for number, slot in enumerate(slots)]
-    shown = {container["id"]: container for container in containers(master, row).values()}
-    if masked:
-        shown = {str(uuid.uuid4()): mask_container(container) for container in shown.values()}
-    return {
-        "id": row.id,
-        "registeredTime": timestamp(row.registered),
-        "slots": {slot["id"] if masked else f"/agents/{row.id}/slots/{slot['id']}": slot for slot in slots},
-        "containers": shown,
-        "addresses": [HIDDEN if masked else row.address],
-        "enabled": row.enabled,
-        "draining": row.draining,
-        "version": VERSION,
-        "resourcePools": [row.resource_pool],
-        "slotStats": stats,
-    }
-
-
-def masked_for(call: Call) -> bool:
-    """Whether agent details are hidden from the caller."""
-    return call.master.rbac and not call.master.can(call.caller, "VIEW_SENSITIVE_AGENT_INFO")
-
-
-def agent_or_404(call: Call) -> AgentRow:
-    """The agent of the path. Raises RpcError 404."""
-    row = call.master.agents.get(call.path["agentId"])
-    if row is None:
-        raise call.master.not_found("agent", call.path["agentId"])
-    return row
-
-
-@route(
-    "GET",
-    "/api/v1/agents",
-    query={
-        "sortBy": Enum("apiv1.GetAgentsRequest_SortBy", "SORT_BY_UNSPECIFIED", "SORT_BY_ID", "SORT_BY_TIME"),
-        "orderBy": OrderBy,
-        "offset": Int32,
-        "limit": Int32,
-        "excludeSlots": Bool,
-        "excludeContainers": Bool,
-    },
-)
-def get_agents(call: Call) -> dict[str, t.Any]:
-    """The agents, by id or by registration."""
-    rows = sorted(call.master.agents.values(), key=lambda row: row.id)
-    down = call.query.get("orderBy") == "ORDER_BY_DESC"
-    if call.query.get("sortBy") == "SORT_BY_TIME":
-        rows.sort(key=lambda row: row.registered, reverse=down)
-    elif down:
-        rows.reverse()
-    shown = [agent_object(call.master, row, masked=masked_for(call)) for row in rows]
-    if call.query.get("excludeSlots"):
-        shown = [{**agent, "slots": {}} for agent in shown]
-    if call.query.get("excludeContainers"):
-        shown = [{**agent, "containers": {}} for agent in shown]
-    page, pagination = page_memory(shown, call)
-    return {"agents": page, "pagination": pagination}
-
-
-@route("GET", "/api/v1/agents/{agentId}")
-def get_agent(call: Call) -> dict[str, t.Any]:
-    """One agent."""
-    return {"agent": agent_object(call.master, agent_or_404(call), masked=masked_for(call))}
-
-
-@route("GET", "/api/v1/agents/{agentId}/slots")
-def get_slots(call: Call) -> dict[str, t.Any]:
-    """The slots of an agent."""
-    return {"slots": slots_of(call.master, agent_or_404(call), masked=masked_for(call))}
-
-
-@route("GET", "/api/v1/agents/{agentId}/slots/{slotId}")
-def get_slot(call: Call) -> dict[str, t.Any]:
-    """One slot; ``00`` is slot 0."""
-    key = call.path["slotId"]
-    if not key.isascii() or not key.isdigit():
-        raise plain(f"invalid slot id: {key}")
-    row = agent_or_404(call)
-    slot = row.slots.get(int(key))
-    if slot is None:
-        raise plain(f"bad updateSlotDeviceView on device: {int(key)} ({row.id}): not found")
-    held = containers(call.master, row)
-    return {"slot": slot_object(slot, held.get(slot.id), masked=masked_for(call))}
-
-
-def set_agent(call: Call, *, enabled: bool, draining: bool) -> dict[str, t.Any]:
-    """Enable or disable an agent with all its slots; the right is judged before existence."""
-    needs(call, "UPDATE_AGENTS", "rpc error: code = PermissionDenied desc = user does not have permission")
-    row = agent_or_404(call)
-    parts: list[AgentRow | SlotRow] = [row, *row.slots.values()]
-    for part in parts:
-        part.enabled, part.draining = enabled, draining
-    return {"agent": agent_object(call.master, row)}
-
-
-@route("POST", "/api/v1/agents/{agentId}/enable")
-def enable_agent(call: Call) -> dict[str, t.Any]:
-    """Enable an agent."""
-    return set_agent(call, enabled=True, draining=False)
-
-
-@route("POST", "/api/v1/agents/{agentId}/disable", body=Message({"agentId": String, "drain": Bool}))
-def disable_agent(call: Call) -> dict[str, t.Any]:
-    """Disable an agent, draining it or at once."""
-    return set_agent(call, enabled=False, draining=call.body.get("drain", False))
 
 
 # --- resource pools ---

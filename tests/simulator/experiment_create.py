@@ -10,6 +10,7 @@ import tarfile
 import typing as t
 
 from . import expconf
+from .config_policies import check_constraints, with_invariants
 from .experiments import find, render
 from .fields import Bool, Bytes, Int32, Int64, List, Message, String
 from .gateway import Call, Code, RpcError, bad, plain, route
@@ -205,7 +206,8 @@ def prepare(call: Call) -> Prepared:
     if config["resources"]["priority"] is None:
         scheduler = (master.config.get("resource_manager") or {}).get("scheduler") or {}
         config["resources"]["priority"] = scheduler.get("default_priority") or DEFAULT_PRIORITY
-    stored = expconf.stored("experiment", expconf.with_defaults("experiment", config))
+    config = with_invariants(master, workspace.id, expconf.with_defaults("experiment", config))
+    stored = expconf.stored("experiment", config)
     try:
         expconf.require_complete(stored)
     except expconf.ConfigError as error:
@@ -213,6 +215,7 @@ def prepare(call: Call) -> Prepared:
     _assert_current(stored["searcher"])
     master.next_id("sessions")  # the token of the task that is about to run, also when nothing will
     need(call, "CREATE_EXPERIMENT", project.workspace_id, status=True)
+    check_constraints(master, workspace.id, stored["resources"])
     return Prepared(stored, pool or stored["resources"]["resource_pool"], project, warnings)
 
 

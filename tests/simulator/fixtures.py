@@ -14,6 +14,7 @@ import typing as t
 from datetime import timedelta
 from pathlib import Path
 
+from .cluster import printable
 from .ml_fixtures import populate_ml
 from .permissions import ROLE_NAMES
 from .state import (
@@ -28,6 +29,9 @@ from .state import (
     hash_password,
     stored_password,
 )
+from .tasks import demo_tasks
+from .usage import demo_usage
+from .webhooks import demo_webhooks
 
 FIXTURES = ("empty", "demo", "large")
 INITIAL_PASSWORD = "Passw0rd-demo"
@@ -98,8 +102,14 @@ def build(master: Master, fixture: str, initial_password: str = INITIAL_PASSWORD
     elif fixture == "large":
         large_people(master)
     populate_ml(master, fixture)
+    if fixture == "demo":
+        demo_tasks(master)
+        demo_usage(master)
+        demo_webhooks(master)
     now = master.now()
+    config = json.dumps(printable(master.config), separators=(",", ":"))
     for text in (
+        f"master configuration: {config}",
         f"Determined master {VERSION} (built with go1.22.0)",
         "connecting to database",
         "accepting incoming connections",

@@ -132,6 +132,12 @@ class RpcError(Exception):
         self.code = code
         self.message = message
 
+    def within(self, where: str) -> RpcError:
+        """The error as Go's ``%w`` wraps it: a status keeps its code and shows it in the text."""
+        if self.code is Code.UNKNOWN:
+            return plain(f"{where}: {self.message}")
+        return RpcError(self.code, f"{where}: rpc error: code = {self.code.reason} desc = {self.message}")
+
     @property
     def shown(self) -> Code:
         """The code as the gateway's error handler shows it (master/internal/grpcutil/errors.go)."""

@@ -1,15 +1,16 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What live experiments occupy: jobs in the queues of their pools, slots of agents, tasks; and trials' workloads."""
+"""What experiments and tasks occupy: slots of agents, allocations; and trials' workloads."""
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 import uuid
 from datetime import datetime
 
-from .fields import Bool, Enum, Int32, List, OrderBy, String
-from .gateway import Call, page_memory, page_sql, plain, route, timestamp
+from .fields import Bool, Enum, Int32, OrderBy, String
+from .gateway import Call, page_sql, route, timestamp
 from .ml_state import ExperimentRow, TrialRow, stamp
 from .state import AgentRow, Master, SlotRow, nanos
 from .trials import find_trial, number, steps_completed
@@ -17,47 +18,120 @@ from .trials import find_trial, number, steps_completed
 DEFAULT_PRIORITY = 42
 
 
-def live(master: Master, pool: str | None = None) -> list[ExperimentRow]:
-    """The experiments that want resources, in the order of the queue: by priority, then by age."""
-    rows = [
-        row
-        for row in master.experiments.values()
-        if row.live and row.state == "ACTIVE" and pool in (None, row.base.pool)
-    ]
-    return sorted(rows, key=lambda row: (priority(row), row.start_time, row.id))
+@dataclasses.dataclass(frozen=True, slots=True)
+class Work:
+    """What wants resources: an experiment that is active, or a task that has not ended.
+
+    Attributes:
+        row: the experiment, or a row of tasks.py.
+        allocation: QUEUED, PULLING, STARTING or RUNNING.
+    """
+
+    row: t.Any
+    job_id: str
+    pool: str
+    slots: int
+    priority: int
+    weight: float
+    since: datetime
+    allocation: str
+    workspace_id: int
+    name: str
+
+    @property
+    def is_experiment(self) -> bool:
+        """Whether it is an experiment."""
+        return isinstance(self.row, ExperimentRow)
 
 
-def priority(row: ExperimentRow) -> int:
-    """The scheduling priority, smaller is sooner."""
-    value = row.base.data["resources"].get("priority")
-    return DEFAULT_PRIORITY if value is None else int(value)
+def of_experiment(master: Master, row: ExperimentRow) -> Work:
+    """An experiment as work."""
+    resources = row.base.data["resources"]
+    priority = resources.get("priority")
+    weight = resources.get("weight")
+    return Work(
+        row,
+        row.job_id,
+        row.base.pool,
+        int(resources.get("slots_per_trial") or 0),
+        DEFAULT_PRIORITY if priority is None else int(priority),
+        1 if weight is None else weight,
+        row.start_time,
+        row.allocation,
+        master.projects[row.project_id].workspace_id,
+        row.name,
+    )
 
 
-def slots_wanted(row: ExperimentRow) -> int:
-    """Slots of one trial."""
-    return int(row.base.data["resources"].get("slots_per_trial") or 0)
+def of_task(row: t.Any) -> Work:
+    """A notebook, shell, command or TensorBoard as work."""
+    resources = row.config["resources"]
+    return Work(
+        row,
+        row.job_id,
+        row.pool,
+        int(resources.get("slots") or 0),
+        int(resources.get("priority") or DEFAULT_PRIORITY),
+        resources.get("weight") or 0,
+        row.start_time,
+        "QUEUED" if row.state == "QUEUED" else "RUNNING",
+        row.workspace_id,
+        row.config["description"],
+    )
 
 
-def container_id(row: ExperimentRow, agent: AgentRow) -> str:
-    """The container of an experiment on an agent."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{row.job_id}/{agent.id}"))
+def live(master: Master, pool: str | None = None) -> list[Work]:
+    """What wants resources, in the order of the queue: by priority, then by age."""
+    found = [of_experiment(master, row) for row in master.experiments.values() if row.live and row.state == "ACTIVE"]
+    found += [of_task(row) for row in master.tasks.values() if row.ended is None]
+    wanted = [work for work in found if pool in (None, work.pool)]
+    return sorted(wanted, key=lambda work: (work.priority, work.since, work.job_id))
 
 
-def placement(master: Master, pool: str) -> dict[tuple[str, int], ExperimentRow]:
-    """Which experiment holds which slot, by agent and slot; those that run take free slots in order."""
-    free = [
-        (agent.id, slot.id)
-        for agent in sorted(master.agents.values(), key=lambda agent: agent.id)
-        if agent.resource_pool == pool
-        for slot in agent.slots.values()
-        if slot.enabled
-    ]
-    held: dict[tuple[str, int], ExperimentRow] = {}
-    for row in live(master, pool):
-        if row.allocation != "QUEUED":
-            for _slot in range(min(slots_wanted(row), len(free))):
-                held[free.pop(0)] = row
-    return held
+def container_id(work: Work, agent: AgentRow) -> str:
+    """The container of a job on an agent."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{work.job_id}/{agent.id}"))
+
+
+def placement(master: Master, pool: str) -> dict[tuple[str, int], Work]:
+    """Which job holds which slot, by agent and slot.
+
+    What runs stays where it is, on what drains too; what has no place yet takes free slots in order.
+    """
+    agents = sorted(
+        (agent for agent in master.agents.values() if agent.resource_pool == pool), key=lambda agent: agent.id
+    )
+    running = {work.job_id: work for work in live(master, pool) if work.allocation != "QUEUED"}
+    placed: set[str] = set()
+    for agent in agents:
+        usable = {slot.id for slot in agent.slots.values() if slot.enabled or slot.draining}
+        agent.held = {slot: job for slot, job in agent.held.items() if job in running and slot in usable}
+        agent.aux = {job: None for job in agent.aux if job in running and (agent.enabled or agent.draining)}
+        placed |= {*agent.held.values(), *agent.aux}
+    up = [agent for agent in agents if agent.link == "up"]
+    for work in running.values():
+        if work.job_id in placed:
+            continue
+        if work.slots:
+            free = [
+                (agent, slot)
+                for agent in up
+                for slot in agent.slots.values()
+                if slot.enabled and slot.id not in agent.held
+            ]
+            for agent, slot in free[: work.slots]:
+                agent.held[slot.id] = work.job_id
+        else:
+            for agent in [agent for agent in up if agent.enabled][:1]:
+                agent.aux[work.job_id] = None
+    return {(agent.id, slot): running[job] for agent in agents for slot, job in agent.held.items()}
+
+
+def agents_of(master: Master, work: Work) -> list[AgentRow]:
+    """The agents that a job is on."""
+    placement(master, work.pool)
+    agents = sorted(master.agents.values(), key=lambda agent: agent.id)
+    return [agent for agent in agents if work.job_id in agent.aux or work.job_id in agent.held.values()]
 
 
 def device(slot: SlotRow) -> dict[str, t.Any]:
@@ -66,156 +140,117 @@ def device(slot: SlotRow) -> dict[str, t.Any]:
 
 
 def containers(master: Master, agent: AgentRow) -> dict[int, dict[str, t.Any]]:
-    """The containers on an agent by slot."""
-    held = {key[1]: row for key, row in placement(master, agent.resource_pool).items() if key[0] == agent.id}
+    """The containers on an agent by slot; those without slots are not shown."""
+    held = {key[1]: work for key, work in placement(master, agent.resource_pool).items() if key[0] == agent.id}
     return {
         slot: {
             "parent": agent.id,
-            "id": container_id(row, agent),
-            "state": f"STATE_{row.allocation}",
-            "devices": [device(agent.slots[other]) for other in held if held[other] is row],
+            "id": container_id(work, agent),
+            "state": f"STATE_{work.allocation}",
+            "devices": [device(agent.slots[other]) for other in held if held[other].job_id == work.job_id],
             "permissionDenied": False,
         }
-        for slot, row in held.items()
+        for slot, work in held.items()
     }
-
-
-# --- jobs ---
-
-
-def jobs(master: Master, pool: str) -> list[dict[str, t.Any]]:
-    """The Job messages of a pool in the order of its queue."""
-    held = list(placement(master, pool).values())
-    return [
-        {
-            "summary": {
-                "state": "STATE_QUEUED" if row.allocation == "QUEUED" else "STATE_SCHEDULED",
-                "jobsAhead": ahead,
-            },
-            "type": "TYPE_EXPERIMENT",
-            "submissionTime": nanos(row.start_time),
-            "username": master.users[row.owner_id].username,
-            "userId": row.owner_id,
-            "resourcePool": pool,
-            "isPreemptible": False,
-            "priority": priority(row),
-            "weight": number(row.base.data["resources"].get("weight") or 1),
-            "entityId": str(row.id),
-            "jobId": row.job_id,
-            "requestedSlots": slots_wanted(row),
-            "allocatedSlots": sum(other is row for other in held),
-            "name": row.name,
-            "progress": number(row.progress or 0),
-            "workspaceId": master.projects[row.project_id].workspace_id,
-        }
-        for ahead, row in enumerate(live(master, pool))
-    ]
 
 
 def queue_stats(master: Master, pool: str) -> dict[str, int]:
     """How many jobs of a pool wait and run."""
-    queued = [row.allocation == "QUEUED" for row in live(master, pool)]
+    queued = [work.allocation == "QUEUED" for work in live(master, pool)]
     return {"queuedCount": sum(queued), "scheduledCount": len(queued) - sum(queued)}
 
 
-JOB_STATE = Enum("jobv1.State", "STATE_UNSPECIFIED", "STATE_QUEUED", "STATE_SCHEDULED", "STATE_SCHEDULED_BACKFILLED")
-JOB_QUERY = {"offset": Int32, "limit": Int32, "resourcePool": String, "orderBy": OrderBy, "states": List(JOB_STATE)}
-
-
-def queue(call: Call) -> list[dict[str, t.Any]]:
-    """The queue that a call asks for. Raises RpcError 500 for an unknown pool."""
-    pool = call.query.get("resourcePool") or call.master.config["resource_manager"]["default_compute_resource_pool"]
-    if pool not in call.master.resource_pools:
-        raise plain(f"cannot find resource pool {pool}")
-    rows = jobs(call.master, pool)
-    if call.query.get("states"):
-        rows = [row for row in rows if row["summary"]["state"] in call.query["states"]]
-    call.query["limit"] = call.query.get("limit") or 100
-    return rows[::-1] if call.query.get("orderBy") == "ORDER_BY_DESC" else rows
-
-
-def sees_in(call: Call, workspace: int) -> bool:
-    """Whether what runs in a workspace is the caller's to see."""
-    return not call.master.rbac or call.master.can(call.caller, "VIEW_EXPERIMENT_METADATA", workspace)
-
-
-@route("GET", "/api/v1/job-queues", query={**JOB_QUERY})
-def get_jobs(call: Call) -> dict[str, t.Any]:
-    """The live jobs of one pool; invisible ones are dropped."""
-    page, pagination = page_memory([job for job in queue(call) if sees_in(call, job["workspaceId"])], call)
-    return {"pagination": pagination, "jobs": page}
-
-
-@route("GET", "/api/v1/job-queues-v2", query={**JOB_QUERY})
-def get_jobs_v2(call: Call) -> dict[str, t.Any]:
-    """The live jobs of one pool; invisible ones without what tells whose they are."""
-    hidden = ("submissionTime", "username", "userId", "entityId", "name")
-    rows = [
-        {"full": job}
-        if sees_in(call, job["workspaceId"])
-        else {"limited": {key: job[key] for key in job if key not in hidden}}
-        for job in queue(call)
-    ]
-    page, pagination = page_memory(rows, call)
-    return {"pagination": pagination, "jobs": page}
-
-
-@route("GET", "/api/v1/job-queues/stats", query={"resourcePools": List(String)})
-def get_queue_stats(call: Call) -> dict[str, t.Any]:
-    """Counts for the pools named, or for all; unknown ones are skipped."""
-    pools = call.master.resource_pools
-    names = [name for name in call.query.get("resourcePools") or sorted(pools) if name in pools]
-    today = [{"periodStart": call.master.now().strftime("%Y-%m-%d"), "seconds": 0}]
-    return {
-        "results": [
-            {"stats": queue_stats(call.master, name), "resourcePool": name, "aggregates": today} for name in names
-        ]
-    }
+def sees(call: Call, work: Work) -> bool:
+    """Whether a job is the caller's to see."""
+    permission = "VIEW_EXPERIMENT_METADATA" if work.is_experiment else "VIEW_NSC"
+    return not call.master.rbac or call.master.can(call.caller, permission, work.workspace_id)
 
 
 # --- tasks ---
 
 
+def current_trial(master: Master, work: Work) -> TrialRow | None:
+    """The trial of an experiment that runs or waits."""
+    trials = [master.trials[key] for key in work.row.trial_ids if master.trials[key].end_time is None]
+    return trials[0] if trials else None
+
+
 @route("GET", "/api/v1/tasks")
 def get_tasks(call: Call) -> dict[str, t.Any]:
-    """The allocations of the trials that run or wait."""
+    """The allocations of what runs or waits."""
     master = call.master
     out = {}
-    placed = {pool: placement(master, pool) for pool in master.resource_pools}
-    for row in live(master):
-        if not sees_in(call, master.projects[row.project_id].workspace_id):
+    for work in live(master):
+        if not sees(call, work):
             continue
-        held = [key for key, other in placed.get(row.base.pool, {}).items() if other is row]
-        trials = [master.trials[key] for key in row.trial_ids if master.trials[key].end_time is None]
-        for trial in trials[:1]:
-            allocation = f"{trial.task_id}.1"
-            agents = [master.agents[name] for name in sorted({name for name, _slot in held})]
-            out[allocation] = {
-                "taskId": trial.task_id,
-                "allocationId": allocation,
-                "name": f"Trial {trial.id} (Experiment {row.id})",
-                "registeredTime": nanos(trial.start_time),
-                "resourcePool": row.base.pool,
-                "slotsNeeded": slots_wanted(row),
-                "resources": [
-                    {
-                        "resourcesId": container_id(row, agent),
-                        "resourcesType": "docker-container",
-                        "allocationId": allocation,
-                        "agentDevices": {
-                            agent.id: {
-                                "devices": [device(agent.slots[slot]) for name, slot in held if name == agent.id]
-                            }
-                        },
-                        "containerId": container_id(row, agent),
-                    }
-                    for agent in agents
-                ],
-                "schedulerType": "priority",
-                "priority": priority(row),
-                "proxyPorts": [],
-            }
+        task, name, since = work.row.id, work.name, work.since
+        if work.is_experiment:
+            trial = current_trial(master, work)
+            if trial is None:
+                continue
+            task, name, since = trial.task_id, f"Trial {trial.id} (Experiment {work.row.id})", trial.start_time
+        allocation = f"{task}.1"
+        out[allocation] = {
+            "taskId": task,
+            "allocationId": allocation,
+            "name": name,
+            "registeredTime": nanos(since),
+            "resourcePool": work.pool,
+            "slotsNeeded": work.slots,
+            "resources": [
+                {
+                    "resourcesId": container_id(work, agent),
+                    "resourcesType": "docker-container",
+                    "allocationId": allocation,
+                    "agentDevices": {
+                        agent.id: {
+                            "devices": [
+                                device(agent.slots[slot]) for slot, job in agent.held.items() if job == work.job_id
+                            ]
+                        }
+                    },
+                    "containerId": container_id(work, agent),
+                }
+                for agent in agents_of(master, work)
+            ],
+            "schedulerType": "priority",
+            "priority": work.priority,
+            "proxyPorts": [],
+        }
     return {"allocationIdToSummary": out}
+
+
+@route("GET", "/api/v1/tasks/{taskId}")
+def get_task(call: Call) -> dict[str, t.Any]:
+    """One task of any kind: a notebook and the like, or the task of a trial."""
+    master, key = call.master, call.path["taskId"]
+    row = master.tasks.get(key)
+    if row is not None:
+        work, kind, begun, ended = of_task(row), row.kind.upper(), row.start_time, row.ended
+        if not sees(call, work):
+            raise master.not_found("task", key)
+        state, slots = ("TERMINATED" if ended else work.allocation), work.slots
+    else:
+        trial = next((trial for trial in master.trials.values() if trial.task_id == key), None)
+        experiment = None if trial is None else master.experiments.get(trial.experiment_id)
+        if trial is None or experiment is None or not sees(call, of_experiment(master, experiment)):
+            raise master.not_found("task", key)
+        kind, begun, ended = "TRIAL", trial.start_time, trial.end_time
+        work = of_experiment(master, experiment)
+        state, slots = ("TERMINATED" if ended else work.allocation), work.slots
+    allocation = {"taskId": key, "state": f"STATE_{state}", "allocationId": f"{key}.1", "slots": slots}
+    shown = {
+        "taskId": key,
+        "taskType": f"TASK_TYPE_{kind}",
+        "allocations": [allocation],
+        "startTime": milliseconds(begun),
+    }
+    return {"task": {**shown, "endTime": timestamp(ended)} if ended else shown}
+
+
+def milliseconds(value: datetime) -> str:
+    """A time as the tables of tasks keep it."""
+    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
 # --- workloads ---

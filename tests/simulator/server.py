@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import json
 import re
@@ -21,19 +22,28 @@ import orjson
 import uvicorn
 
 from . import (  # noqa: F401  (each registers its routes)
+    agents,
     checkpoints,
     cluster,
+    config_policies,
     experiment_create,
     experiment_verbs,
     experiments,
     identity,
+    jobs,
     model_versions,
     models,
+    namespaces,
+    oauth,
     projects,
+    resource_pools,
     roles,
     running,
+    tasks,
     templates,
     trials,
+    usage,
+    webhooks,
     workspaces,
 )
 from .fixtures import INITIAL_PASSWORD, build
@@ -229,7 +239,7 @@ class App:
             raw_path = raw_path[len(self.prefix) :]
         self.master.call_later = call_later
         if not raw_path.startswith("/api/v1/"):
-            answer = self.legacy(method, raw_path, headers)
+            answer = self.legacy(method, raw_path, headers, body)
             return Answer(answer.status, b"") if method == "HEAD" else answer
         if method not in ECHO_METHODS:
             return json_answer(405, {"message": "Method Not Allowed"})
@@ -276,7 +286,7 @@ class App:
         kind = [("content-type", "application/json"), ("grpc-metadata-content-type", "application/grpc")]
         return Answer(200, body, kind + call.response_headers, call.delay)
 
-    def legacy(self, method: str, raw_path: str, headers: dict[str, str]) -> Answer:
+    def legacy(self, method: str, raw_path: str, headers: dict[str, str], body: bytes) -> Answer:
         """Routes outside /api/v1: /info is open, everything else wants a token."""
         if raw_path == "/info" and method == "GET":
             return json_answer(200, cluster.info(self.master))
@@ -290,6 +300,9 @@ class App:
             return json_answer(*refusal)
         if raw_path == "/health" and method == "GET":
             return json_answer(200, cluster.health(self.master))
+        found = oauth.answer(self.master, method, raw_path, headers, body)
+        if found is not None:
+            return Answer(found[0], b"") if found[1] is None else json_answer(*found)
         return missing
 
 
@@ -346,17 +359,33 @@ async def disconnected(receive: Receive) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but its end does not wait for answers that are late on purpose."""
+    """uvicorn, but it ends at once, as tests start and stop a thousand masters, and without answers that are late on purpose."""
 
     def __init__(self, app: App, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.app = app
 
+    async def main_loop(self) -> None:
+        """Do what uvicorn does ten times a second, and look more often whether this is the end."""
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += 1
+            for _part in range(20):
+                if not self.should_exit:
+                    await asyncio.sleep(0.005)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening and close every connection."""
+        """Stop listening and close every connection, each after the answer that it is sending."""
         for task in list(self.app.waiting):
             task.cancel()
-        await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while self.server_state.connections or self.server_state.tasks:
+                    await asyncio.sleep(0.002)
 
 
 class Simulator:

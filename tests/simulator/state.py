@@ -130,7 +130,14 @@ class SlotRow:
 
 @dataclasses.dataclass(slots=True)
 class AgentRow:
-    """A connected agent."""
+    """An agent.
+
+    Attributes:
+        link: ``up``, ``down`` (it lost its connection) or ``new`` (connected, not yet registered); tests set it.
+        stuck: its slots stay disabled, as after a restart of the master that found it disabled; tests set it.
+        held: the jobs that hold its slots.
+        aux: the jobs on it that hold none.
+    """
 
     id: str
     resource_pool: str
@@ -139,6 +146,10 @@ class AgentRow:
     slots: dict[int, SlotRow] = dataclasses.field(default_factory=dict)
     enabled: bool = True
     draining: bool = False
+    link: str = "up"
+    stuck: bool = False
+    held: dict[int, str] = dataclasses.field(default_factory=dict)
+    aux: dict[str, None] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -185,6 +196,8 @@ class Master:
         self.resource_pools: dict[str, dict[str, t.Any]] = {}
         self.pool_bindings: dict[str, dict[int, None]] = {}
         self.cluster_message: ClusterMessage | None = None
+        self.workloads: list[dict[str, t.Any]] = []
+        self.usage_days: dict[t.Any, dict[str, dict[str, float]]] = {}  # by date
 
         self.workspaces: dict[int, t.Any] = {}
         self.projects: dict[int, t.Any] = {}
@@ -196,7 +209,9 @@ class Master:
         self.model_versions: dict[int, t.Any] = {}
         self.webhooks: dict[int, t.Any] = {}
         self.tasks: dict[str, t.Any] = {}
-        self.config_policies: dict[t.Any, t.Any] = {}
+        self.config_policies: dict[t.Any, t.Any] = {}  # by (workspace or None, workload type)
+        self.oauth_clients: dict[str, dict[str, str]] = {}
+        self.kubernetes: dict[str, t.Any] = {}  # clusters by name; empty for agents
 
     # --- clock, ids, authorisation ---
 
@@ -344,11 +359,18 @@ class Master:
         return [row for row in self.sessions.values() if row.token_type == USER_SESSION and row.expiry > now]
 
     def forget_workspace(self, workspace_id: int) -> None:
-        """Drop what hangs on a workspace that is deleted: role assignments and pool bindings."""
+        """Drop what hangs on a workspace that is deleted: role assignments, pool bindings, config policies; its tasks end."""
+        for task in self.tasks.values():
+            if task.workspace_id == workspace_id and task.ended is None:
+                task.finish(self.now())
         for key in [key for key in self.role_assignments if key[2] == workspace_id]:
             del self.role_assignments[key]
         for bound in self.pool_bindings.values():
             bound.pop(workspace_id, None)
+        for scope in [scope for scope in self.config_policies if scope[0] == workspace_id]:
+            del self.config_policies[scope]
+        for cluster in self.kubernetes.values():
+            cluster.bound.pop(workspace_id, None)
 
 
 def nanos(value: datetime) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workspaces (master/internal/api_workspace.go), the Kubernetes calls left out."""
+"""Workspaces (master/internal/api_workspace.go); what only Kubernetes has is in namespaces.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import collections
 import typing as t
 
 from . import expconf
-from .fields import BoolValue, Enum, Int32, List, Message, OrderBy, String, Struct
+from .fields import Bool, BoolValue, Enum, Int32, List, Map, Message, OrderBy, String, Struct
 from .gateway import Call, Code, RpcError, bad, page_memory, page_sql, plain, route
 from .ml_state import (
     MASK,
@@ -28,7 +28,23 @@ if t.TYPE_CHECKING:
     from .state import Master
 
 _AGENT = Message({"agentUid": Int32, "agentGid": Int32, "agentUser": String, "agentGroup": String})
+NAMESPACES = Map(
+    Message(
+        {
+            "namespace": String,
+            "autoCreateNamespace": Bool,
+            "autoCreateNamespaceAllClusters": Bool,
+            "clusterName": String,
+            "resourceQuota": Int32,
+        }
+    )
+)
+QUOTAS = Map(Int32)
 _TAKEN = "avoid names equal to other workspaces (case-insensitive)"
+_HELD_BY_WEBHOOK = (
+    'error running query: delete_workspace: ERROR: update or delete on table "workspaces" violates foreign key constraint '
+    '"webhooks_workspace_id_fkey" on table "webhooks" (SQLSTATE 23503)'
+)
 _NO_POOL = "unable to bind a resource pool that does not exist or is not available to the workspace"
 WORKSPACE_ADMIN = 2
 
@@ -193,11 +209,15 @@ def get_workspace(call: Call) -> dict[str, t.Any]:
             "checkpointStorageConfig": Struct,
             "defaultComputePool": String,
             "defaultAuxPool": String,
+            "clusterNamespaceMeta": NAMESPACES,
+            "clusterQuotaPairs": QUOTAS,
         }
     ),
 )
 def post_workspace(call: Call) -> dict[str, t.Any]:
     """PostWorkspace: pins it for the caller and makes the caller its WorkspaceAdmin."""
+    from .namespaces import bind, set_quotas
+
     master, body, caller = call.master, call.body, call.caller
     need(call, "CREATE_WORKSPACE", None, status=True)
     name = body.get("name", "")
@@ -222,12 +242,22 @@ def post_workspace(call: Call) -> dict[str, t.Any]:
         default_aux_pool=body.get("defaultAuxPool", ""),
         pins={caller.id: master.now()},
     )
+    bindings: dict[str, t.Any] = {}
+    try:
+        if body.get("clusterNamespaceMeta"):
+            where = "failed to create namespace binding"
+            bindings = bind(call, row, body["clusterNamespaceMeta"])
+        if body.get("clusterQuotaPairs"):
+            where = "failed to set resource quota"
+            set_quotas(call, row, body["clusterQuotaPairs"])
+    except RpcError as error:
+        raise error.within(where) from None
     master.workspaces[row.id] = row
     master.role_assignments[caller.personal_group, WORKSPACE_ADMIN, row.id] = None
     caller.modified_at, caller.rendered = master.now(), None
     shown = render(call, row)
     shown.pop("pinnedAt")
-    return {"workspace": shown, "namespaceBindings": {}}
+    return {"workspace": shown, "namespaceBindings": bindings}
 
 
 def _agent_complete(agent: dict[str, t.Any]) -> bool:
@@ -367,6 +397,9 @@ def delete_workspace(call: Call) -> dict[str, t.Any]:
             if failure:
                 row.state, row.error_message = "DELETE_FAILED", failure
                 return
+        if any(webhook.workspace_id == row.id for webhook in master.webhooks.values()):
+            row.state, row.error_message = "DELETE_FAILED", _HELD_BY_WEBHOOK
+            return
         master.forget_workspace(row.id)
         master.workspaces.pop(row.id, None)
 
