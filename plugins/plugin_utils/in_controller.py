@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
@@ -58,6 +59,10 @@ class DeterminedAction(ActionBase):
     secret_results: t.ClassVar[frozenset[str]] = frozenset()
     """Keys of a result that hands a secret over: what is registered holds it, what is displayed is hidden."""
 
+    ships: t.ClassVar[bool] = True
+    """Whether the task runs on another host when it is not plainly local. An operation that reads or writes the controller's
+    files does not."""
+
     _supports_check_mode = True
     _supports_async = True
     _requires_connection = False
@@ -66,6 +71,8 @@ class DeterminedAction(ActionBase):
     def __init_subclass__(cls) -> None:
         """Do once a run, before the forks, what each task and each item would repeat."""
         cls._validator = ArgumentSpecValidator(argument_spec(cls.operation), **cls.operation.arguments.constraints())
+        # An asynchronous task is a job on a host.
+        cls._supports_async = cls.ships
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Run the task.
@@ -79,13 +86,19 @@ class DeterminedAction(ActionBase):
         return result
 
     def _run(self, result: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
-        if not self._is_local():
+        if self.ships and not self._is_local():
             return self._ship(result, task_vars)
+        for library, _traceback in MISSING:
+            raise AnsibleActionFail(missing_required_lib(library))
         options, secrets = self._validated()
         sessions = _process_sessions()
         try:
             found, more = execute(
-                self.operation, options, sessions, check_mode=self._task.check_mode, warn=display.warning
+                self.operation,
+                self.prepared(options),
+                sessions,
+                check_mode=self._task.check_mode,
+                warn=display.warning,
             )
         finally:
             if os.getpid() == _LOADED_BY:
@@ -96,6 +109,10 @@ class DeterminedAction(ActionBase):
             found["invocation"] = {"module_args": shown_arguments(self.operation, options)}
         result.update(_scrubbed(found, secrets))
         return result
+
+    def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The options as the operation gets them: with what only the controller can give in place of a path."""
+        return options
 
     def _is_local(self) -> bool:
         """Whether nothing about the task asks for another machine, user or environment."""

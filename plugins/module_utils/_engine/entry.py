@@ -94,9 +94,9 @@ def execute(
 def shown_arguments(operation: Operation, options: dict[str, t.Any]) -> dict[str, t.Any]:
     """The options as a result's ``invocation`` shows them: without no_log values, and without secrets in what is free-form."""
     spec = argument_spec(operation)
+    hidden = {name for name, option in spec.items() if option.get("no_log")} | operation.arguments.unrepeated
     return {
-        name: CENSORED if value is not None and spec.get(name, {}).get("no_log") else masked(value)
-        for name, value in options.items()
+        name: CENSORED if value is not None and name in hidden else masked(value) for name, value in options.items()
     }
 
 

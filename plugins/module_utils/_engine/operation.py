@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
-from .._kinds.kind import PLAIN, Arguments, Kind, Normal, Reader, Task
+from .._kinds.kind import PLAIN, Arguments, Batched, Kind, Normal, Reader, Task
+from .._kinds.lookup import KeptNames
 from .._wire import errors
 from .compare import CREATE, NONE, REMOVE, UPDATE, Change, compare
 from .diff import difference
@@ -56,12 +58,16 @@ class StateOperation:
         kind.check(task.options)
         live = kind.find(task)
         change = compare(kind, live, kind.wanted(task, live))
+        if change.changed:
+            kind.guard(task, [(live, None if change.action == REMOVE else change.fields)])
         if change.action == NONE:
             after = live
+            if live is not None and not task.check_mode:
+                kind.confirm(task, live)
         elif task.check_mode:
-            after = self._predict(task, change)
+            after = self.predict(task, change)
         else:
-            after = self._apply(task, change)
+            after = self.apply(task, change)
         result: dict[str, t.Any] = {
             "changed": change.changed,
             kind.name: None if after is None else kind.shown(task, after),
@@ -70,15 +76,20 @@ class StateOperation:
             result["diff"] = difference(kind, task, live, after, change.fields)
         return {**result, **task.extra}
 
-    def _predict(self, task: Task, change: Change) -> Normal | None:
+    def predict(self, task: Task, change: Change) -> Normal | None:
+        """The object as it would be after a change, without a write; None for one that would be gone."""
         kind = self._kind
         if change.action == REMOVE:
             return None
         readable = {name: value for name, value in change.fields.items() if not kind.fields.get(name, PLAIN).write_only}
         return kind.predicted(kind.blank(task) if change.live is None else change.live, readable)
 
-    def _apply(self, task: Task, change: Change) -> Normal | None:
-        """Write, and where the answer does not tell what happened, look."""
+    def apply(self, task: Task, change: Change) -> Normal | None:
+        """Write, and where the answer does not tell what happened, look.
+
+        :returns: the object as it then is; None for one that is gone.
+        :raises errors.DeterminedError: the failure, with what is there now.
+        """
         try:
             return self._write(task, change)
         except (
@@ -147,6 +158,114 @@ class StateOperation:
             if names
         ]
         return f"Read again, of the {noun}: {'; '.join(parts)}."
+
+
+class BatchOperation:
+    """A state module for one object by its own options, or for many in one option, which are written together.
+
+    With ``exclusive`` the option holds all that there may be, see `Batched.surplus`.
+    """
+
+    def __init__(self, kind: Batched) -> None:
+        self._kind = kind
+        self._one = StateOperation(kind)
+        own = kind.arguments.spec
+        entry = {name: option for name, option in own.items() if name not in kind.switches}
+        self.arguments = Arguments(
+            spec={
+                **{
+                    name: {part: value for part, value in option.items() if part != "required"}
+                    for name, option in own.items()
+                },
+                kind.many: {"type": "list", "elements": "dict", "options": entry},
+                "exclusive": {"type": "bool"},
+            },
+            # The options of one object; state and the switches have defaults, so they can't be told from declared ones.
+            mutually_exclusive=tuple((name, kind.many) for name, option in entry.items() if "default" not in option),
+            required_one_of=tuple((name, kind.many) for name, option in entry.items() if option.get("required")),
+        )
+
+    def run(self, task: Task) -> dict[str, t.Any]:
+        """Bring the objects to their declared state, or predict it in check mode."""
+        kind, options = self._kind, task.options
+        if options[kind.many] is None:
+            if options["exclusive"]:
+                raise errors.InvalidOption(f"exclusive is true without {kind.many}: it makes a whole list exact.")
+            return self._one.run(task)
+        declared = self._declared(options)
+        task = dataclasses.replace(task, names=KeptNames(task.session))
+        live, new, gone = self._compare(task, declared)
+        changed = bool(new or gone)
+        if changed:
+            kind.guard(task, [*((None, item) for item in new.values()), *((item, None) for item in gone.values())])
+        if changed and not task.check_mode:
+            self._apply(task, declared, new, gone)
+        after = {**{key: item for key, item in live.items() if key not in gone}, **new}
+        shown = [kind.shown(task, item) for key, item in sorted(after.items()) if key in declared]
+        result: dict[str, t.Any] = {"changed": changed, kind.plural: shown}
+        if changed:
+            result["diff"] = {"before": {kind.plural: sorted(gone)}, "after": {kind.plural: sorted(new)}}
+        return {**result, **task.extra}
+
+    def _declared(self, options: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+        """The options of each object by its key."""
+        kind = self._kind
+        declared: dict[str, dict[str, t.Any]] = {}
+        for entry in options[kind.many]:
+            own = {**{name: options[name] for name in kind.switches}, **entry}
+            kind.check(own)
+            key = kind.key(own)
+            if key in declared:
+                raise errors.InvalidOption(f"{kind.many} has {key!r} twice.")
+            declared[key] = own
+        return declared
+
+    def _compare(
+        self, task: Task, declared: dict[str, dict[str, t.Any]]
+    ) -> tuple[dict[str, Normal], dict[str, Normal], dict[str, Normal]]:
+        """All live objects, those to create and those to remove, by their keys."""
+        kind = self._kind
+        live = {kind.key_of(item, task.names): item for item in kind.read_all(task.session, task.names)}
+        new: dict[str, Normal] = {}
+        gone: dict[str, Normal] = {}
+        for key, options in declared.items():
+            found = live.get(key)
+            change = compare(kind, found, kind.wanted(dataclasses.replace(task, options=options), found))
+            if change.action == CREATE:
+                new[key] = kind.predicted(kind.blank(task), change.fields)
+            elif change.action == REMOVE:
+                gone[key] = t.cast(Normal, found)
+        if task.options["exclusive"]:
+            gone.update({key: live[key] for key in kind.surplus(task, live, declared)})
+        return live, new, gone
+
+    def _apply(
+        self, task: Task, declared: dict[str, dict[str, t.Any]], new: dict[str, Normal], gone: dict[str, Normal]
+    ) -> None:
+        """Write; if that fails, read again, and once more write what is left where someone else was there in between.
+
+        :raises errors.DeterminedError: the failure, with what is not as declared.
+        """
+        kind = self._kind
+        refusals = (errors.Conflict, errors.NotFound)
+        for last in (False, True):
+            try:
+                kind.write_all(task, list(new.values()), list(gone.values()))
+            except (errors.LostAnswer, errors.BadAnswer, errors.Forbidden, errors.Rejected, *refusals) as error:
+                try:
+                    _live, new, gone = self._compare(task, declared)
+                except errors.DeterminedError as unread:
+                    raise _with(error, f"Reading again did not tell either: {unread}") from error
+                if not new and not gone:
+                    task.warn(f"{error} Read again: all is as declared.")
+                    return
+                if last or not isinstance(error, refusals):
+                    left = [f"{key} is missing" for key in sorted(new)] + [
+                        f"{key} is still there" for key in sorted(gone)
+                    ]
+                    raise _with(error, f"Read again: {'; '.join(left)}.") from error
+            else:
+                return
 
 
 def _with(error: errors.DeterminedError, more: str) -> errors.DeterminedError:

@@ -13,7 +13,7 @@ import dataclasses
 import operator
 import typing as t
 
-from .._wire.errors import InvalidOption
+from .._wire.errors import DeterminedError, InvalidOption
 from .._wire.session import Session
 from .lookup import Names
 
@@ -23,7 +23,11 @@ Normal = dict[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """The options of a module beside the connection, in the terms of Ansible's argument specs."""
+    """The options of a module beside the connection, in the terms of Ansible's argument specs.
+
+    :ivar unrepeated: options that a result's ``invocation`` hides like those with ``no_log``: what they hold may be secret, but is
+        shown in part.
+    """
 
     spec: dict[str, dict[str, t.Any]]
     mutually_exclusive: tuple[tuple[str, ...], ...] = ()
@@ -31,10 +35,12 @@ class Arguments:
     required_one_of: tuple[tuple[str, ...], ...] = ()
     required_if: tuple[tuple[t.Any, ...], ...] = ()
     required_by: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    unrepeated: frozenset[str] = frozenset()
 
     def constraints(self) -> dict[str, t.Any]:
         """The keyword arguments that AnsibleModule and ArgumentSpecValidator take beside the spec."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "spec"}
+        names = [field.name for field in dataclasses.fields(self) if field.name not in ("spec", "unrepeated")]
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclasses.dataclass
@@ -137,6 +143,21 @@ class Kind(abc.ABC):
         :raises InvalidOption: the live object does not allow it, in words that say what would.
         """
 
+    def guard(  # noqa: B027 - most changes lock nobody out
+        self, task: Task, changes: t.Sequence[tuple[Normal | None, Normal | None]]
+    ) -> None:
+        """Refuse changes for what is so after all of them together, or warn of it. Asked only if there are any; never writes.
+
+        :param changes: of each object what is live, or None, and the fields to write, or None for one that goes.
+        :raises InvalidOption: they would lock somebody out, in words that say whom.
+        """
+
+    def confirm(self, task: Task, live: Normal) -> None:  # noqa: B027 - most of what is read is so
+        """Make sure, in a real run that finds nothing to change, that what was read is so. May only repeat what was declared.
+
+        :raises DeterminedError: it is not.
+        """
+
     @abc.abstractmethod
     def create(self, task: Task, wanted: Normal) -> Normal:
         """Create the object, and return it as it then is."""
@@ -210,12 +231,22 @@ class Declarable(Kind):
         What the product makes and keeps for itself (personal groups) is left out. Objects that can't be declared are in it.
         """
 
+    def relabeled(self, live: Normal, names: Names) -> Normal:
+        """The live object with the names that what it refers to has by now; where it holds ids alone, itself.
+
+        Asked when a plan has renamed something: the same reference under its new name is no change.
+        """
+        return live
+
     @abc.abstractmethod
     def key_of(self, live: Normal, names: Names) -> str:
         """The key as text of a live object. Equal to `key` of the options that declare it."""
 
-    def complete(self, session: Session, live: Normal) -> Normal:
-        """Read what `read_all` lacks of one object, and return it as `find` does."""
+    def complete(self, session: Session, live: Normal) -> Normal | None:
+        """Read what `read_all` lacks of one object, and return it as `find` does.
+
+        None where it turns out that there is none: some lists only tell where an object may be, such as a workspace's policies.
+        """
         return live
 
     def references(self, options: dict[str, t.Any]) -> t.Sequence[Reference]:
@@ -243,9 +274,84 @@ class Declarable(Kind):
         """Say why a live object can't be declared or not wholly, or None."""
         return None
 
+    def left_out(self, live: Normal) -> t.Sequence[str]:
+        """The options that `declaration` leaves out of this object as they hold secrets, or parts of them."""
+        return ()
+
     def built_in(self, live: Normal) -> str | None:
         """Say why a live object is never removed, whatever a manifest says, or None."""
         return None
+
+
+class Batched(Declarable):
+    """A kind whose objects are there or not and have nothing to edit, and of which many are written in a call or two.
+
+    Its module takes one object by the kind's own options, or many in a list option.
+
+    :cvar many: that option: a list of the kind's own options, but for `switches`.
+    """
+
+    many: t.ClassVar[str]
+
+    @abc.abstractmethod
+    def surplus(
+        self, task: Task, live: t.Mapping[str, Normal], declared: t.Mapping[str, dict[str, t.Any]]
+    ) -> t.Collection[str]:
+        """The keys of live objects that an exclusive declaration takes away, beside those that are declared absent.
+
+        :param live: all live objects by their keys.
+        :param declared: the declared options by their keys.
+        :raises InvalidOption: not all live objects were seen, or the declaration names nothing that it is exclusive in.
+        """
+
+    @abc.abstractmethod
+    def write_all(self, task: Task, new: t.Sequence[Normal], gone: t.Sequence[Normal]) -> None:
+        """Create and remove objects; either call is all or nothing."""
+
+
+class Selection(abc.ABC):
+    """Objects of one kind that a task selects by ids or a filter, all of which are brought to one declared state.
+
+    :cvar kind: the kind. Its `wanted` decides for each object, by the options that `options_for` makes.
+    :cvar plural: the noun, which is also the key of the objects in results.
+    :cvar title: the field that people know an object by.
+    :cvar arguments: its options. If ``max_objects`` is among them, no more than that are changed at once.
+    """
+
+    kind: t.ClassVar[Kind]
+    plural: t.ClassVar[str]
+    title: t.ClassVar[str] = "name"
+    arguments: t.ClassVar[Arguments]
+
+    @abc.abstractmethod
+    def check(self, options: dict[str, t.Any]) -> None:
+        """Refuse options that can't be right, before any call.
+
+        :raises InvalidOption: naming the option, the value and what would be right; also where they would select everything.
+        """
+
+    @abc.abstractmethod
+    def read(self, task: Task) -> list[Normal]:
+        """Read the objects that are selected, all of them. Never writes.
+
+        :raises InvalidOption: one that is named is not there.
+        """
+
+    @abc.abstractmethod
+    def read_again(self, task: Task, items: t.Sequence[Normal]) -> dict[t.Any, Normal]:
+        """Read these objects as they are now, by id; one that is gone is not in it."""
+
+    @abc.abstractmethod
+    def options_for(self, options: dict[str, t.Any], item: Normal) -> dict[str, t.Any]:
+        """The kind's own options that declare the state for this object."""
+
+    @abc.abstractmethod
+    def write(self, task: Task, changes: t.Sequence[tuple[Normal, Normal | None]]) -> dict[t.Any, DeterminedError]:
+        """Write the changes, and wait for them where the task says so.
+
+        :param changes: of each object what is live, and the fields to write, or None for one that goes.
+        :returns: what went wrong, by id of the object; what is not named was done. It raises nothing for a single object.
+        """
 
 
 class Reader(abc.ABC):

@@ -17,11 +17,12 @@ from .._wire.session import Live, Session, decode
 
 
 class Named(Live):
-    """What a reference needs of a workspace or project."""
+    """What a reference needs of a workspace or project. ``user_id`` is who made it."""
 
     id: int
     name: str = ""
     archived: bool = False
+    user_id: int | None = None
 
 
 class Workspaces(Page):
@@ -53,6 +54,22 @@ class NamedUser(Live):
     remote: bool = False
 
 
+class OwnedToken(Live):
+    """What telling who holds a live token needs."""
+
+    user_id: int
+
+
+class OwnedTokens(Page):
+    """One answer of ``GET /tokens``."""
+
+    token_info: list[OwnedToken]
+
+    def items(self) -> list[OwnedToken]:
+        """The tokens."""
+        return self.token_info
+
+
 class NamedGroup(Live):
     """What a reference needs of a group."""
 
@@ -78,10 +95,21 @@ class FoundGroups(Page):
 
 
 class RoleScopes(Live):
-    """Where a role can be assigned; everywhere cluster-wide."""
+    """Where a role can be assigned, or a permission held; everywhere cluster-wide."""
 
     cluster: bool = True
     workspace: bool = False
+
+
+class Permission(Live):
+    """A permission of a role."""
+
+    id: str
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``VIEW_PROJECT``."""
+        return self.id.removeprefix("PERMISSION_TYPE_")
 
 
 class Role(Live):
@@ -90,6 +118,11 @@ class Role(Live):
     role_id: int
     name: str
     scope_type_mask: RoleScopes = RoleScopes()
+    permissions: list[Permission] | None = None
+
+    def permits(self, permission: str) -> bool:
+        """Whether who holds it holds a permission."""
+        return any(one.name == permission for one in self.permissions or [])
 
 
 class Roles(Page):
@@ -124,12 +157,13 @@ def literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def read_groups(session: Session, name: str | None = None) -> list[FoundGroup]:
-    """Read all groups that the caller may see, or the one of exactly that name.
+def read_groups(session: Session, name: str | None = None, user_id: int | None = None) -> list[FoundGroup]:
+    """Read all groups that the caller may see, the one of exactly that name, or those that a user is in.
 
     The list is a POST and wants a limit; a negative one is none (API page identity-and-cluster, section 5).
     """
-    body = {"limit": -1, **({} if name is None else {"name": name})}
+    asked = {"name": name, "userId": user_id}
+    body = {"limit": -1, **{key: value for key, value in asked.items() if value is not None}}
     answer = session.write("POST", "/api/v1/groups/search", body)
     return decode(answer, FoundGroups.model_validate, answer.json(), "a list").groups
 
@@ -150,6 +184,7 @@ class Names:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._workspaces: dict[str, Named] = {}
 
     def all_workspaces(self) -> list[Named]:
         """All workspaces that the caller may see."""
@@ -167,29 +202,48 @@ class Names:
         """All roles that the caller may see."""
         return read_roles(self._session)
 
+    def token_owners(self) -> frozenset[int]:
+        """The ids of the users that hold an access token that is neither revoked nor expired.
+
+        :raises Forbidden: the caller may not see all tokens.
+        """
+        tokens = read_memory_list(self._session, OwnedTokens, "/api/v1/tokens")
+        return frozenset(token.user_id for token in tokens)
+
     def name_of(self, kind: str, number: int) -> str | None:
         """The name to an id, or None if there is none such or the caller can't see it.
 
         :param kind: workspaces, users, groups or roles.
         """
+        return self._names_of(kind).get(number)
+
+    def _names_of(self, kind: str) -> dict[int, str]:
         pairs: t.Iterable[tuple[int, str]] = {
             "workspaces": lambda: ((found.id, found.name) for found in self.all_workspaces()),
             "users": lambda: ((found.id, found.username) for found in self.all_users()),
             "groups": lambda: ((found.group_id, found.name) for found in self.all_groups()),
             "roles": lambda: ((found.role_id, found.name) for found in self.all_roles()),
         }[kind]()
-        return dict(pairs).get(number)
+        return dict(pairs)
+
+    def leaving(self, kind: str) -> t.Collection[str]:
+        """The names of the objects of a kind that will have left their workspace before the task's own object is removed: those
+        that the same plan removes or moves."""
+        return ()
 
     def workspace(self, option: str, name: str) -> Named:
-        """Find a workspace by its exact name.
+        """Find a workspace by its exact name; asked once, as finding an object and deciding about it both need it.
 
         ``nameCaseSensitive`` is a LIKE pattern on the server, so its wildcards are escaped, and equality is checked here
         (API page ml-resources, trap 6).
         """
+        if name in self._workspaces:
+            return self._workspaces[name]
         query = {"nameCaseSensitive": literal(name)}
         for found in read_memory_list(self._session, Workspaces, "/api/v1/workspaces", query):
             if found.name == name:
-                return t.cast(Named, found)
+                self._workspaces[name] = t.cast(Named, found)
+                return self._workspaces[name]
         names = [found.name for found in self.all_workspaces()]
         raise InvalidOption(
             f"{option} is {name!r}: there is no such workspace, or you may not see it.{nearest(name, names)}"
@@ -233,3 +287,51 @@ class Names:
                 f"{option} is {name!r}: there is no such role, or you may not see it.{nearest(name, roles)}"
             )
         return roles[name]
+
+
+class KeptNames(Names):
+    """Names of a task with many objects, which reads each list once."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._lists: dict[str, t.Any] = {}
+
+    def _kept(self, name: str, read: t.Callable[[], t.Any]) -> t.Any:
+        if name not in self._lists:
+            self._lists[name] = read()
+        return self._lists[name]
+
+    def all_workspaces(self) -> list[Named]:
+        """All workspaces that the caller may see."""
+        return t.cast("list[Named]", self._kept("workspaces", super().all_workspaces))
+
+    def all_users(self) -> list[NamedUser]:
+        """All users."""
+        return t.cast("list[NamedUser]", self._kept("users", super().all_users))
+
+    def all_groups(self) -> list[NamedGroup]:
+        """All groups that the caller may see."""
+        return t.cast("list[NamedGroup]", self._kept("groups", super().all_groups))
+
+    def all_roles(self) -> list[Role]:
+        """All roles that the caller may see."""
+        return t.cast("list[Role]", self._kept("roles", super().all_roles))
+
+    def name_of(self, kind: str, number: int) -> str | None:
+        """The name to an id, or None if there is none such or the caller can't see it."""
+        return t.cast("str | None", self._kept(f"names of {kind}", lambda: self._names_of(kind)).get(number))
+
+    def workspace(self, option: str, name: str) -> Named:
+        """Find a workspace by its exact name."""
+        found = next((one for one in self.all_workspaces() if one.name == name), None)
+        return found or super().workspace(option, name)
+
+    def project(self, option: str, name: str, workspace: Named) -> Named:
+        """Find a project by its exact name in a workspace."""
+        find = super().project
+        return t.cast(Named, self._kept(f"project {workspace.id}/{name}", lambda: find(option, name, workspace)))
+
+    def group(self, option: str, name: str) -> NamedGroup:
+        """Find a group by its exact name."""
+        found = next((one for one in self.all_groups() if one.name == name), None)
+        return found or super().group(option, name)

@@ -16,6 +16,7 @@ import dataclasses
 
 from .._wire import errors
 from .._wire.session import Live, Session
+from .lookup import Permission
 
 CLUSTER_ADMIN = "ClusterAdmin"
 
@@ -39,16 +40,11 @@ WHOLE: dict[str, tuple[bool, tuple[str, ...]]] = {
     "config_policies": (False, ("VIEW_GLOBAL_CONFIG_POLICIES", "VIEW_WORKSPACE_CONFIG_POLICIES")),
     "master_config": (True, ("VIEW_MASTER_CONFIG",)),
     "cluster_message": (True, ("UPDATE_MASTER_CONFIG",)),
+    "oauth_clients": (True, ("ADMINISTRATE_OAUTH",)),
     "master_log": (False, ("VIEW_MASTER_LOGS",)),
 }
 """Per list: whether only an administrator sees it whole under basic authorisation, and the permissions that must be held
 cluster-wide for it under RBAC. All checked on a running 0.38.1 master."""
-
-
-class Permission(Live):
-    """A permission of a role."""
-
-    id: str
 
 
 class HeldRole(Live):
@@ -110,7 +106,7 @@ class Rights:
             role = roles.get(held.role_id)
             if role is None:
                 continue
-            permissions = {permission.id.removeprefix("PERMISSION_TYPE_") for permission in role.permissions or []}
+            permissions = {permission.name for permission in role.permissions or []}
             somewhere |= permissions
             if held.scope_cluster:
                 cluster |= permissions
@@ -132,10 +128,12 @@ class Rights:
         lacking = [name for name in permissions if not self._holds(name)]
         if not lacking:
             return None
-        return f"{self.username!r} lacks {' and '.join(lacking)} cluster-wide, without which {what.replace('_', ' ')} are left out"
+        names = " and ".join(name.partition(" ")[0] for name in lacking)
+        where = "in any workspace" if any(" " in name for name in lacking) else "cluster-wide"
+        return f"{self.username!r} lacks {names} {where}, without which {what.replace('_', ' ')} are left out"
 
     def _holds(self, name: str) -> bool:
-        permission, _, somewhere = name.partition(" ")
+        permission, _blank, somewhere = name.partition(" ")
         return permission in (self.somewhere if somewhere else self.cluster)
 
 
