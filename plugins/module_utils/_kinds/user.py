@@ -14,9 +14,13 @@ import typing as t
 from .._wire.errors import Forbidden, InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .kind import Arguments, Field, Kind, Normal, Reader, Task
+from .kind import Arguments, Declarable, Field, Normal, Reader, Task
+from .lookup import Names
 
 BUILT_IN = ("admin", "determined")
+BUILT_IN_IDS = (1, 2)
+"""Theirs, whatever they are called by now: ``admin`` can be renamed."""
+
 PASSWORD_LENGTH = 8
 PASSWORD_SALT = "GubPEmmotfiK9TMD6Zdw"
 """The constant that the product's own clients put before a password (API page, section 2)."""
@@ -57,21 +61,6 @@ class Users(Page):
         return self.users
 
 
-class TokenIds(Page):
-    """What deciding about a removal needs of ``GET /tokens``."""
-
-    class Id(Live):
-        """One live token."""
-
-        id: int
-
-    token_info: list[Id]
-
-    def items(self) -> list[Id]:
-        """The tokens."""
-        return self.token_info
-
-
 def find_user(session: Session, username: str) -> User | None:
     """Find a user by the exact, case-sensitive name."""
     if "/" in username or username in {".", ".."}:
@@ -87,10 +76,13 @@ def hashed(password: str) -> str:
     return hashlib.sha512((PASSWORD_SALT + password).encode()).hexdigest() if password else ""
 
 
-class UserKind(Kind):
+class UserKind(Declarable):
     """Users, by name."""
 
     name = "user"
+    plural = "users"
+    switches = frozenset({"new_username", "update_password", "revoke_tokens", "force"})
+    rename_option = "new_username"
     fields: t.ClassVar[dict[str, Field]] = {"password": Field(write_only=True), "tokens": Field(write_only=True)}
     volatile = frozenset({"modified_at", "last_auth_at"})
     arguments = Arguments(
@@ -227,7 +219,7 @@ class UserKind(Kind):
 
     def _holds_tokens(self, task: Task, live: Normal) -> bool:
         try:
-            return bool(read_memory_list(task.session, TokenIds, "/api/v1/tokens", {"username": live["username"]}))
+            return live["id"] in task.names.token_owners()
         except Forbidden:
             task.warn(
                 f"Whether the inactive user {live['username']!r} holds live tokens could not be seen: no right to list them."
@@ -327,6 +319,61 @@ class UserKind(Kind):
     def blank(self, task: Task) -> Normal:
         """A new user as the server makes it."""
         return User(id=0, username="").normal() | {"id": None}
+
+    def key(self, options: dict[str, t.Any]) -> str:
+        """The username."""
+        return str(options["username"])
+
+    def key_of(self, live: Normal, names: Names) -> str:
+        """The username."""
+        return str(live["username"])
+
+    def read_all(self, session: Session, names: Names) -> t.Sequence[Normal]:
+        """Read all users, the inactive ones too."""
+        return [user.normal() for user in read_memory_list(session, Users, "/api/v1/users")]
+
+    def declaration(self, live: Normal, names: Names) -> dict[str, t.Any]:
+        """All but the password, which can't be read; a new user is active, local and no administrator."""
+        found: dict[str, t.Any] = {"username": live["username"]}
+        usual = {"display_name": "", "admin": False, "active": True, "remote": False}
+        found |= {field: live[field] for field, value in usual.items() if live[field] != value}
+        link = live["agent_user_group"]
+        if link is not None and _lacking(link) is None:
+            found["agent_user_group"] = {field: link[f"agent_{field}"] for field in AGENT_FIELDS}
+        return found
+
+    def undeclarable(self, live: Normal, names: Names) -> str | None:
+        """Names with tabs and line breaks in them, and the agent identity that an empty mapping makes."""
+        try:
+            _check_name("username", live["username"])
+            _check_text("display_name", live["display_name"])
+        except InvalidOption as error:
+            return str(error)
+        link = live["agent_user_group"]
+        lacking = None if link is None else _lacking(link)
+        return None if lacking is None else f"its agent_user_group can't be declared: {lacking}"
+
+    def left_out(self, live: Normal) -> t.Sequence[str]:
+        """The password of a user that has one."""
+        return () if live["remote"] else ("password",)
+
+    def built_in(self, live: Normal) -> str | None:
+        """The product's own users, and those that an identity provider manages."""
+        if live["id"] in BUILT_IN_IDS:
+            return "built-in user"
+        return "remote user" if live["remote"] else None
+
+
+def _lacking(link: Normal) -> str | None:
+    """Why the server would not take an agent identity, although it holds it, or None.
+
+    An empty one is stored as 0, 0 and two empty names, and can't be removed (API page, section 3.3).
+    """
+    empty = [field for field in AGENT_FIELDS if link[f"agent_{field}"] in (None, "")]
+    negative = [field for field in ("uid", "gid") if (link[f"agent_{field}"] or 0) < 0]
+    if empty:
+        return f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
+    return f"{' and '.join(negative)} below 0" if negative else None
 
 
 def _on_wire(fields: Normal) -> dict[str, t.Any]:

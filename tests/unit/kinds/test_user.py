@@ -8,7 +8,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.determined.ai.plugins.module_utils._kinds.user import hashed
+from ansible_collections.determined.ai.plugins.module_utils._engine.compare import compare
+from ansible_collections.determined.ai.plugins.module_utils._kinds.rights import WHOLE
+from ansible_collections.determined.ai.plugins.module_utils._kinds.user import USER, hashed
 from ansible_collections.determined.ai.plugins.modules.det_user import OPERATION as DET_USER
 from ansible_collections.determined.ai.plugins.modules.det_user_info import OPERATION as DET_USER_INFO
 from tests.simulator import Simulator
@@ -338,3 +340,104 @@ def test_the_published_simplified_api_is_understood(run: Runner, sim: Simulator)
     sim.faults.add(Fault("shape", "GET", "/users/zoe/by-username", body=bare))
     user = run.ok(DET_USER, username="zoe")["user"]
     assert (user["id"], user["display_name"], user["agent_user_group"]) == (9, "", None)
+
+
+# -- as a part of a manifest
+
+
+def test_every_user_declares_itself(run_demo: Runner) -> None:
+    task = run_demo.task(USER, username="any")
+    found = USER.read_all(task.session, task.names)
+    assert len(found) == 14
+    for live in found:
+        declared = USER.declaration(live, task.names)
+        own = run_demo.task(USER, **declared)
+        assert USER.find(own) == live
+        assert USER.key(own.options) == USER.key_of(live, task.names) == live["username"]
+        assert compare(USER, live, USER.wanted(own, live)).action == "none"
+        assert USER.undeclarable(live, task.names) is None
+        assert "password" not in declared
+
+
+def test_a_declaration_makes_the_same_user_elsewhere(run_demo: Runner, run: Runner) -> None:
+    task = run_demo.task(USER, username="any")
+    for live in USER.read_all(task.session, task.names)[2:]:
+        declared = USER.declaration(live, task.names)
+        password = {} if live["remote"] else {"password": PASSWORD}
+        assert stable(run.ok(DET_USER, **declared, **password)["user"]) == stable(live)
+
+
+def test_a_declaration_has_no_more_than_it_needs(run_demo: Runner) -> None:
+    task = run_demo.task(USER, username="any")
+    declared = {
+        live["username"]: USER.declaration(live, task.names) for live in USER.read_all(task.session, task.names)
+    }
+    assert declared["hugo.martin"] == {"username": "hugo.martin"}
+    assert declared["admin"] == {"username": "admin", "admin": True}
+    assert declared["ines.costa"] == {
+        "username": "ines.costa",
+        "display_name": "Ines Costa",
+        "active": False,
+        "remote": True,
+    }
+    assert declared["jonas.weber"]["agent_user_group"] == {
+        "uid": 2009,
+        "gid": 3100,
+        "user": "jweber",
+        "group": "vision",
+    }
+
+
+def test_what_can_not_be_declared_is_said(run: Runner, sim: Simulator) -> None:
+    api(sim, "POST", "/api/v1/users", {"user": {"username": "root-like", "active": True, "agentUserGroup": {}}})
+    api(sim, "POST", "/api/v1/users", {"user": {"username": "tab\tbed", "active": True}})
+    api(sim, "POST", "/api/v1/users", {"user": {"username": "shown", "active": True, "displayName": "a\nb"}})
+    negative = {"agentUid": -1, "agentGid": 0, "agentUser": "u", "agentGroup": "g"}
+    api(sim, "POST", "/api/v1/users", {"user": {"username": "below", "active": True, "agentUserGroup": negative}})
+    task = run.task(USER, username="any")
+    found = {live["username"]: live for live in USER.read_all(task.session, task.names)}
+    said = {name: USER.undeclarable(live, task.names) for name, live in found.items()}
+    assert (said["admin"], said["determined"]) == (None, None)
+    assert said["root-like"] == "its agent_user_group can't be declared: user and group are empty"
+    assert said["below"] == "its agent_user_group can't be declared: uid below 0"
+    assert "is not allowed" in str(said["tab\tbed"])
+    assert "is not allowed" in str(said["shown"])
+    assert USER.declaration(found["root-like"], task.names) == {"username": "root-like"}
+
+
+def test_who_is_never_pruned(run_demo: Runner, demo: Simulator) -> None:
+    task = run_demo.task(USER, username="any")
+    # Renamed, it is the built-in one all the same.
+    row = demo.master.users[1]
+    row.username, row.rendered = "root", None
+    kept = {live["username"]: USER.built_in(live) for live in USER.read_all(task.session, task.names)}
+    assert {name: why for name, why in kept.items() if why} == {
+        "root": "built-in user",
+        "determined": "built-in user",
+        "elif.aydin": "remote user",
+        "farid.noor": "remote user",
+        "ines.costa": "remote user",
+    }
+
+
+def test_a_rename_in_a_manifest_is_the_modules(run: Runner) -> None:
+    task = run.task(USER, username="caroline", display_name="C.")
+    options = USER.renamed(task.options, "carol")
+    assert (options["username"], options["new_username"], options["display_name"]) == ("carol", "caroline", "C.")
+
+
+def test_the_tokens_of_others_are_not_taken_for_those_of_an_inactive_user(run: Runner, sim: Simulator) -> None:
+    for name in ("carol", "dave"):
+        run.ok(DET_USER, username=name, password=PASSWORD)
+    new_token(sim, "dave")
+    for name in ("carol", "dave"):
+        run.ok(DET_USER, username=name, active=False, revoke_tokens=False)
+    assert not run.ok(DET_USER, username="carol", state="absent")["changed"]
+    assert run.ok(DET_USER, username="dave", state="absent")["changed"]
+    assert live_tokens(sim, "dave") == []
+
+
+def test_what_a_manifest_takes() -> None:
+    assert USER.switches < set(USER.arguments.spec)
+    assert not {"state", "password", "username"} & USER.switches
+    assert USER.plural in WHOLE
