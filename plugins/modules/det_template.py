@@ -50,6 +50,7 @@ options:
       - To take it from a YAML file, use the lookup P(ansible.builtin.file#lookup) with the filter
         P(ansible.builtin.from_yaml#filter).
       - A value of C(********) is refused, it is what results show in place of a secret.
+      - The text C(<keep>) stands for what is live in its place.
     type: dict
   workspace:
     description:

@@ -35,10 +35,21 @@ options:
     description: Only workspaces that one of these users created.
     type: list
     elements: str
+  include:
+    description:
+      - V(storage) adds C(checkpoint_storage), the storage of its checkpoints with its secrets masked, which takes one more API call
+        for each workspace.
+      - V(namespace_bindings) adds C(namespace_bindings) and C(resource_quota), both null where the master does not run on
+        Kubernetes, which takes two more.
+    type: list
+    elements: str
+    choices: [storage, namespace_bindings]
+    default: []
 notes:
   - Under RBAC the server leaves out workspaces that the caller may not see.
 seealso:
-  - module: determined.ai.det_api
+  - module: determined.ai.det_workspace
+  - module: determined.ai.det_project_info
 """
 
 EXAMPLES = r"""
@@ -52,16 +63,15 @@ EXAMPLES = r"""
     archived: false
   register: in_use
 
-- name: Its projects
-  determined.ai.det_api:
-    path: workspaces/{{ found.workspaces[0].id }}/projects
-    paginate: true
-  register: projects
+- name: All of them with their storages
+  determined.ai.det_workspace_info:
+    include: [storage]
+  register: storages
 """
 
 RETURN = r"""
 workspaces:
-  description: The workspaces, in the order of their ids, without the storage of their checkpoints.
+  description: The workspaces, in the order of their ids. With O(include) they have more fields than these.
   returned: success
   type: list
   elements: dict
@@ -151,7 +161,7 @@ failure:
 
 from ansible_collections.determined.ai.plugins.module_utils._engine.entry import run_as_module
 from ansible_collections.determined.ai.plugins.module_utils._engine.operation import ReadOperation
-from ansible_collections.determined.ai.plugins.module_utils._kinds.workspace import WORKSPACES
+from ansible_collections.determined.ai.plugins.module_utils._kinds.workspace_list import WORKSPACES
 
 OPERATION = ReadOperation(WORKSPACES)
 

@@ -19,9 +19,9 @@ from .._wire.errors import Conflict, InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
 from .config_schema import boolean_keys, wrong_keys
-from .kind import Arguments, Field, Kind, Normal, Reader, Task, merged, same_config
-from .lookup import literal
-from .masking import mask_places, masked, masked_text
+from .kind import Arguments, Declarable, Field, Normal, Reader, Reference, Task, merged, same_config
+from .lookup import Names, literal
+from .masking import kept, mask_places, masked, masked_text, with_keeps
 from .user import check_limit
 
 DEFAULT_WORKSPACE = 1
@@ -59,6 +59,13 @@ class Warnings(Live):
     warnings: list[str] | None = None
 
 
+def read_templates(session: Session, query: t.Mapping[str, t.Any]) -> list[Template]:
+    """Read the templates that a query matches, all in one answer: -1 is all for this list, whose default is 100 (API page,
+    section 1.5)."""
+    found: list[Template] = read_memory_list(session, Templates, "/api/v1/templates", {"limit": -1, **query})
+    return found
+
+
 def find_template(session: Session, name: str) -> Template | None:
     """Find a template by its exact, case-sensitive name.
 
@@ -67,10 +74,14 @@ def find_template(session: Session, name: str) -> Template | None:
     return session.find(Template, "template", route("templates", name))
 
 
-class TemplateKind(Kind):
+class TemplateKind(Declarable):
     """Templates, by name."""
 
     name = "template"
+    plural = "templates"
+    switches = frozenset({"new_name", "validate"})
+    rename_option = "new_name"
+    refers: t.ClassVar = {"workspace_id": "workspaces"}
     fields: t.ClassVar = {"config": Field(same=same_config)}
     arguments = Arguments(
         spec={
@@ -116,7 +127,7 @@ class TemplateKind(Kind):
             return None
         wanted: Normal = {"name": options["new_name"] or options["name"]}
         if options["config"] is not None:
-            wanted["config"] = as_stored(options["config"])
+            wanted["config"] = as_stored(kept(options["config"], live and live["config"], "config"))
         elif live is None:
             raise InvalidOption(f"There is no template {options['name']!r} that you may see: a new one needs config.")
         if options["workspace"] is not None:
@@ -174,6 +185,44 @@ class TemplateKind(Kind):
     def shown(self, task: Task, item: Normal) -> Normal:
         """The template with the secrets in its configuration masked."""
         return {**item, "config": masked(item["config"])}
+
+    # --- a whole cluster ---
+
+    def key(self, options: dict[str, t.Any]) -> str:
+        """Its name."""
+        return str(options["name"])
+
+    def key_of(self, live: Normal, names: Names) -> str:
+        """Its name."""
+        return str(live["name"])
+
+    def read_all(self, session: Session, names: Names) -> t.Sequence[Normal]:
+        """Read the list, which holds all of each."""
+        return [template.normal() for template in read_templates(session, {})]
+
+    def references(self, options: dict[str, t.Any]) -> t.Sequence[Reference]:
+        """Its workspace."""
+        workspace = options["workspace"]
+        return [] if workspace is None else [Reference("workspaces", workspace, "workspace")]
+
+    def declaration(self, live: Normal, names: Names) -> dict[str, t.Any]:
+        """The options that declare it, its secrets as place holders."""
+        options: dict[str, t.Any] = {"name": live["name"], "config": with_keeps(live["config"])}
+        workspace = names.name_of("workspaces", live["workspace_id"])
+        if workspace is not None and live["workspace_id"] != DEFAULT_WORKSPACE:
+            options["workspace"] = workspace
+        return options
+
+    def undeclarable(self, live: Normal, names: Names) -> str | None:
+        """One that the module would refuse to write: the server takes any name and any configuration."""
+        try:
+            _check_name("name", live["name"])
+            _check_config(live["config"], "schema")
+        except InvalidOption as error:
+            return str(error)
+        if names.name_of("workspaces", live["workspace_id"]) is None:
+            return f"its workspace (id {live['workspace_id']}) can't be seen"
+        return None
 
 
 def as_stored(value: t.Any) -> t.Any:
@@ -337,9 +386,8 @@ class TemplateReader(Reader):
             one = find_template(task.session, name)
             found = [] if one is None else [one]
         else:
-            # -1 is all for this list, whose default is 100 (API page, section 1.5).
-            query = {"limit": -1, "name": literal(name or contains or "") or None, "workspaceIds": workspace_id}
-            found = read_memory_list(task.session, Templates, "/api/v1/templates", query)
+            query = {"name": literal(name or contains or "") or None, "workspaceIds": workspace_id}
+            found = read_templates(task.session, query)
         matching = [
             item
             for item in found

@@ -9,8 +9,12 @@ import typing as t
 import pytest
 import requests
 
+from ansible_collections.determined.ai.plugins.module_utils._engine.compare import compare
 from ansible_collections.determined.ai.plugins.module_utils._engine.entry import shown_arguments
 from ansible_collections.determined.ai.plugins.module_utils._kinds.config_schema import KNOWN, wrong_keys
+from ansible_collections.determined.ai.plugins.module_utils._kinds.kind import Reference
+from ansible_collections.determined.ai.plugins.module_utils._kinds.lookup import Named, Names
+from ansible_collections.determined.ai.plugins.module_utils._kinds.template import TEMPLATE
 from ansible_collections.determined.ai.plugins.modules.det_template import OPERATION
 from ansible_collections.determined.ai.plugins.modules.det_template_info import OPERATION as INFO
 from tests.simulator import Fault, Simulator
@@ -468,3 +472,108 @@ def test_the_invocation_shows_no_secrets() -> None:
         "auth_password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",
         "auth_token": None,
     }
+
+
+# --- places that keep what is live ---
+
+
+def test_a_place_is_kept(sim: Simulator, run: Runner) -> None:
+    run.ok(OPERATION, name="a", config=CONFIG)
+    kept = {**CONFIG, "environment": {"environment_variables": ["NCCL_DEBUG=INFO", "<keep>"]}}
+    assert not run.ok(OPERATION, name="a", config=kept)["changed"]
+    edited = {**kept, "resources": {"slots_per_trial": 2, "weight": "<keep>"}}
+    predicted = run.ok(OPERATION, check=True, name="a", config=edited)
+    result = run.ok(OPERATION, name="a", config=edited)
+    assert result["template"] == predicted["template"]
+    assert CANARY not in f"{predicted} {result}"
+    assert call(sim, "GET", "templates/a")["template"]["config"] == {
+        **CONFIG,
+        "resources": {"slots_per_trial": 2, "weight": 1.5},
+    }
+
+
+def test_there_must_be_something_to_keep(run: Runner) -> None:
+    wanted = {"config": {"resources": {"weight": "<keep>"}}}
+    sentence = "config.resources.weight is <keep>: there is nothing to keep, give the value itself."
+    assert run.failed(OPERATION, name="a", **wanted) == sentence
+    run.ok(OPERATION, name="a", config={"resources": {}})
+    assert run.failed(OPERATION, check=True, name="a", **wanted) == sentence
+
+
+# --- as a plan uses it ---
+
+
+def test_a_declaration_of_what_is_there_changes_nothing(demo: Simulator, run_demo: Runner) -> None:
+    task = run_demo.task(TEMPLATE, name="x")
+    names = task.names
+    names.all_workspaces()
+    before = task.session.requests
+    found = TEMPLATE.read_all(task.session, names)
+    assert task.session.requests - before == 1
+    declared = {live["name"]: TEMPLATE.declaration(live, names) for live in found}
+    assert "CANARY" not in str(declared)
+    for live in found:
+        again = run_demo.task(TEMPLATE, **declared[live["name"]])
+        TEMPLATE.check(again.options)
+        assert TEMPLATE.key(again.options) == TEMPLATE.key_of(live, names)
+        assert compare(TEMPLATE, live, TEMPLATE.wanted(again, live)).action == "none"
+        assert TEMPLATE.undeclarable(live, names) is None
+    assert declared["cpu-small"] == {
+        "name": "cpu-small",
+        "config": {"resources": {"slots_per_trial": 0}, "max_restarts": 1},
+    }
+    assert declared["private-registry"] == {
+        "name": "private-registry",
+        "workspace": "production",
+        "config": {
+            "environment": {
+                "image": {"cpu": "registry.example.org/train:1.4", "cuda": "registry.example.org/train:1.4-cuda"},
+                "registry_auth": {"username": "puller", "password": "<keep>"},
+                "environment_variables": ["OMP_NUM_THREADS=4", "<keep>"],
+            }
+        },
+    }
+    assert len(declared) == 6
+
+
+class Planned(Names):
+    """Names of a plan: the workspace `new` is not there yet."""
+
+    def workspace(self, option: str, name: str) -> Named:
+        return Named(id=-7, name=name)
+
+
+def test_a_workspace_that_is_only_planned(run: Runner) -> None:
+    run.ok(OPERATION, name="a", config={})
+    task = run.task(TEMPLATE, name="a", config={}, workspace="new")
+    task.names = Planned(task.session)
+    assert TEMPLATE.wanted(task, None) == {"name": "a", "config": {}, "workspace_id": -7}
+    live = {"name": "a", "config": {}, "workspace_id": 1}
+    assert compare(TEMPLATE, live, TEMPLATE.wanted(task, live)).fields == {"workspace_id": -7}
+    assert list(TEMPLATE.references(task.options)) == [Reference("workspaces", "new", "workspace")]
+    assert list(TEMPLATE.references(run.task(TEMPLATE, name="a").options)) == []
+
+
+def test_what_the_server_holds_and_no_manifest_can_declare(sim: Simulator, run: Runner) -> None:
+    for name, config in (("plain", {}), ("typo", {"resuorces": {}}), ("mask", {"name": "********"})):
+        call(sim, "POST", f"templates/{name}", {"config": config})
+    for name in ("a/b", "a:b", ""):
+        call(sim, "POST", "templates/made", {"config": {}})
+        call(sim, "PATCH", "template/rename", {"oldName": "made", "newName": name})
+    task = run.task(TEMPLATE, name="x")
+    why = {
+        live["name"]: TEMPLATE.undeclarable(live, task.names) for live in TEMPLATE.read_all(task.session, task.names)
+    }
+    assert why.pop("plain") is None
+    assert "resuorces (nearest: resources)" in (why.pop("typo") or "")
+    assert "config holds a mask (asterisks) at name" in (why.pop("mask") or "")
+    assert why.keys() == {"a/b", "a:b", ""}
+    assert all("cannot be reached" in (reason or "") for reason in why.values())
+    hidden = {"name": "plain", "config": {}, "workspace_id": 9}
+    assert TEMPLATE.undeclarable(hidden, task.names) == "its workspace (id 9) can't be seen"
+
+
+def test_a_rename_as_options(run: Runner) -> None:
+    options = TEMPLATE.renamed({"name": "new", "config": {}}, "old")
+    assert options == {"name": "old", "new_name": "new", "config": {}}
+    assert TEMPLATE.switches == {"new_name", "validate"}
