@@ -43,6 +43,7 @@ notes:
   - With O(uuid) each checkpoint takes one API call.
   - Under RBAC what the caller may not see is left out too.
 seealso:
+  - module: determined.ai.det_checkpoint
   - module: determined.ai.det_experiment_info
   - module: determined.ai.det_model_info
 """

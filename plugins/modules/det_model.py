@@ -14,7 +14,7 @@ short_description: Manage registered models of a Determined cluster
 version_added: 1.0.0
 description:
   - Create, edit, rename, move, archive and delete models of the model registry.
-  - Versions of a model are registered by training code; read them with M(determined.ai.det_model_info).
+  - Versions of a model are managed by M(determined.ai.det_model_version).
 author:
   - Contributors to the determined.ai collection (@determined-ai)
 extends_documentation_fragment:
@@ -56,7 +56,7 @@ options:
   metadata:
     description:
       - Free-form mapping. Numbers are compared as numbers, so V(1) is V(1.0), and the order of keys does not count.
-      - In results and diffs, what looks like a secret in it shows C(********).
+      - In results and diffs, what looks like a secret in it shows C(********). The value C(<keep>) at any place keeps what is there.
     type: dict
   metadata_mode:
     description:
@@ -80,6 +80,7 @@ options:
     type: bool
 seealso:
   - module: determined.ai.det_model_info
+  - module: determined.ai.det_model_version
 """
 
 EXAMPLES = r"""

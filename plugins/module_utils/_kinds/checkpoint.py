@@ -12,11 +12,13 @@ import re
 import typing as t
 
 from .._deps import AliasPath, ModelField
-from .._wire.errors import InvalidOption, NotFound
+from .._wire.errors import InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route
-from .kind import Arguments, Normal, Reader, Task
-from .masking import masked
+from .._wire.wait import WAIT_SPEC, wait_until
+from .kind import Arguments, Field, Kind, Normal, Reader, Task, merged, same_config
+from .masking import holds_mask, kept, masked
+from .model import Models, read_versions
 from .user import check_limit
 
 STATES = ("active", "completed", "error", "deleted", "partially_deleted")
@@ -59,7 +61,7 @@ class Checkpoint(Live):
         return self.state.removeprefix("STATE_").lower()
 
     def normal(self) -> Normal:
-        """The normal form: sizes in bytes and summed up, the state as a word in lower case, secrets masked."""
+        """The normal form: sizes in bytes and summed up, the state as a word in lower case."""
         resources = self.resources or {}
         return {
             **self.model_dump(),
@@ -67,8 +69,7 @@ class Checkpoint(Live):
             "resources": resources,
             "total_size_bytes": sum(resources.values()),
             "steps_completed": self.steps(),
-            "metadata": masked(self.metadata or {}),
-            "hparams": masked({"hyperparameters": self.hparams or {}})["hyperparameters"],
+            "metadata": self.metadata or {},
         }
 
 
@@ -80,6 +81,170 @@ class Checkpoints(Page):
     def items(self) -> list[Checkpoint]:
         """The checkpoints, by trial and steps: the server's own order is unstable among equals."""
         return sorted(self.checkpoints, key=lambda found: (found.trial_id or 0, found.steps() or 0, found.uuid))
+
+
+def check_uuid(option: str, uuid: str) -> None:
+    """Refuse what can't be a uuid: the server's own answer to it is no sentence.
+
+    :raises InvalidOption: naming the option.
+    """
+    if not UUID.fullmatch(uuid):
+        raise InvalidOption(
+            f"{option} is {uuid!r}: it must be a checkpoint's uuid, such as f0a5ca40-a802-5667-8d00-dd65966a17f9."
+        )
+
+
+def find_checkpoint(session: Session, uuid: str) -> Checkpoint | None:
+    """Find a checkpoint, a deleted one too."""
+    return session.find(Checkpoint, "checkpoint", route("checkpoints", uuid.lower()))
+
+
+def shown_checkpoint(item: Normal) -> Normal:
+    """A checkpoint with what is secret in its metadata and hyperparameters masked."""
+    return {
+        **item,
+        "metadata": masked(item["metadata"]),
+        "hparams": masked({"hyperparameters": item["hparams"] or {}})["hyperparameters"],
+    }
+
+
+class CheckpointKind(Kind):
+    """Checkpoints, by uuid. Only training makes them; here their metadata is edited, and their files are deleted."""
+
+    name = "checkpoint"
+    fields: t.ClassVar = {"metadata": Field(same=same_config)}
+    arguments = Arguments(
+        spec={
+            "uuid": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "metadata": {"type": "dict"},
+            "metadata_mode": {"type": "str", "choices": ["exact", "merge"], "default": "exact"},
+            **WAIT_SPEC,
+        },
+    )
+
+    def check(self, options: dict[str, t.Any]) -> None:
+        """Refuse what can't be a uuid, and edits of what is to be deleted."""
+        check_uuid("uuid", options["uuid"])
+        if options["metadata"] is not None and options["state"] == "absent":
+            raise InvalidOption("metadata is given with state absent: give one of them.")
+        if holds_mask(options["metadata"]):
+            raise InvalidOption(
+                "metadata holds a mask (asterisks), which is not a value: give the value or leave it out."
+            )
+
+    def find(self, task: Task) -> Normal | None:
+        """Find the checkpoint."""
+        found = find_checkpoint(task.session, task.options["uuid"])
+        return None if found is None else found.normal()
+
+    def wanted(self, task: Task, live: Normal | None) -> Normal | None:
+        """Say what is declared. The row of a deleted checkpoint stays, so deletion is a state of it."""
+        options = task.options
+        absent = options["state"] == "absent"
+        if live is None:
+            if absent:
+                return None
+            raise InvalidOption(
+                f"There is no checkpoint {options['uuid']}, or you may not see it; only training makes checkpoints."
+            )
+        deleted = live["state"] == "deleted"
+        if absent:
+            task.extra.setdefault("size_before_bytes", _size(live))
+            task.extra.setdefault("size_after_bytes", 0)
+            if not deleted:
+                _refuse_registered(task.session, live["uuid"])
+            return {"state": "deleted"}
+        if deleted:
+            raise InvalidOption(f"The checkpoint {live['uuid']} is deleted: its files can't be brought back.")
+        if options["metadata"] is None:
+            return {}
+        declared = kept(options["metadata"], live["metadata"], "metadata")
+        metadata = merged(live["metadata"] if options["metadata_mode"] == "merge" else {}, declared)
+        if "steps_completed" in live["metadata"] and "steps_completed" not in metadata:
+            task.warn(
+                "metadata leaves out steps_completed, by which the master knows a checkpoint's metrics: metadata_mode merge keeps "
+                "what is not declared."
+            )
+        return {"metadata": metadata}
+
+    def create(self, task: Task, wanted: Normal) -> Normal:
+        """Never asked for: `wanted` refuses what is not there."""
+        raise InvalidOption("Only training makes checkpoints.")
+
+    def update(self, task: Task, live: Normal, changes: Normal) -> Normal:
+        """Replace the metadata, which the server only does as a whole, or delete the files."""
+        if "state" in changes:
+            return self._delete(task, live)
+        body = {"checkpoint": {"metadata": changes["metadata"]}}
+        task.session.write("POST", route("checkpoints", live["uuid"], "metadata"), body)
+        return task.session.read(Checkpoint, "checkpoint", route("checkpoints", live["uuid"])).normal()
+
+    def _delete(self, task: Task, live: Normal) -> Normal:
+        """Have the files deleted by a task of the master, and wait for its end."""
+        uuid, path = live["uuid"], route("checkpoints", live["uuid"])
+        task.extra["size_after_bytes"] = _size(live)
+        task.session.write("DELETE", "/api/v1/checkpoints", {"checkpointUuids": [uuid]})
+
+        def look() -> Normal:
+            found = task.session.read(Checkpoint, "checkpoint", path).normal()
+            task.extra["size_after_bytes"] = _size(found)
+            if found["state"] != live["state"] and re.search(r"error|fail", found["state"]):
+                raise Rejected(
+                    f"The deletion of the checkpoint {uuid} failed (state {found['state']}); the log of its task says why."
+                )
+            return found
+
+        if not task.options["wait"]:
+            return look()
+        return wait_until(
+            task.options,
+            look,
+            lambda found: found["state"] == "deleted",
+            lambda found: (
+                f"checkpoint {uuid} is {found['state']}. Its files are removed by a task on an agent: no agent, no end."
+            ),
+        )
+
+    def remove(self, task: Task, live: Normal) -> None:
+        """Never asked for: the row of a deleted checkpoint stays."""
+        raise InvalidOption("A checkpoint's row can't be removed.")
+
+    def predicted(self, live: Normal, changes: Normal) -> Normal:
+        """The checkpoint after `changes`: by its steps the server finds its metrics, which are then not known here."""
+        after = {**live, **changes}
+        after["steps_completed"] = Checkpoint(uuid=live["uuid"], metadata=after["metadata"]).steps()
+        if after["steps_completed"] != live["steps_completed"]:
+            after.update(dict.fromkeys(("training_metrics", "validation_metrics", "searcher_metric")))
+        return after
+
+    def shown(self, task: Task, item: Normal) -> Normal:
+        """The checkpoint with secrets masked."""
+        return shown_checkpoint(item)
+
+
+def _size(item: Normal) -> int:
+    """Bytes that a checkpoint takes; a deleted one keeps its list of files."""
+    return 0 if item["state"] == "deleted" else int(item["total_size_bytes"])
+
+
+def _refuse_registered(session: Session, uuid: str) -> None:
+    """Refuse to delete a version of a model, which the server would refuse too.
+
+    No call tells where a checkpoint is registered, so the versions of all models are read.
+
+    :raises InvalidOption: naming models and versions.
+    """
+    found = [
+        f"{model.name!r} (version {version.version})"
+        for model in read_memory_list(session, Models, "/api/v1/models")
+        for version in read_versions(session, model)
+        if version.checkpoint.uuid == uuid
+    ]
+    if found:
+        raise InvalidOption(
+            f"The checkpoint {uuid} is registered in the model {' and in the model '.join(found)}: remove that version first."
+        )
 
 
 class CheckpointReader(Reader):
@@ -98,13 +263,10 @@ class CheckpointReader(Reader):
     )
 
     def check(self, options: dict[str, t.Any]) -> None:
-        """Refuse what can't be an id or a uuid; the server's own answer to it is no sentence."""
+        """Refuse what can't be an id or a uuid."""
         check_limit(options["limit"])
         for uuid in options["uuid"] or []:
-            if not UUID.fullmatch(uuid):
-                raise InvalidOption(
-                    f"uuid is {uuid!r}: it must be a checkpoint's uuid, such as f0a5ca40-a802-5667-8d00-dd65966a17f9."
-                )
+            check_uuid("uuid", uuid)
         for option in ("experiment_id", "trial_id"):
             if options[option] is not None and not 1 <= options[option] <= ID_MAX:
                 raise InvalidOption(f"{option} is {options[option]}: it must be between 1 and {ID_MAX}.")
@@ -114,13 +276,16 @@ class CheckpointReader(Reader):
         options = task.options
         states = options["states"]
         found = [one for one in _candidates(task.session, options) if not states or one.word() in states]
-        return {"checkpoints": [one.normal() for one in found[: options["limit"]]], "total": len(found)}
+        return {
+            "checkpoints": [shown_checkpoint(one.normal()) for one in found[: options["limit"]]],
+            "total": len(found),
+        }
 
 
 def _candidates(session: Session, options: dict[str, t.Any]) -> list[Checkpoint]:
     if options["uuid"] is not None:
         wanted = dict.fromkeys(uuid.lower() for uuid in options["uuid"])
-        found = [session.find(Checkpoint, "checkpoint", route("checkpoints", uuid)) for uuid in wanted]
+        found = [find_checkpoint(session, uuid) for uuid in wanted]
         return [one for one in found if one is not None]
     parent = ("experiments", options["experiment_id"]) if options["experiment_id"] else ("trials", options["trial_id"])
     query = {"states": [f"STATE_{state.upper()}" for state in options["states"] or []]}
@@ -130,4 +295,5 @@ def _candidates(session: Session, options: dict[str, t.Any]) -> list[Checkpoint]
         return []
 
 
+CHECKPOINT = CheckpointKind()
 CHECKPOINTS = CheckpointReader()

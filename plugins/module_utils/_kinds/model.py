@@ -14,8 +14,9 @@ import typing as t
 from .._wire.errors import DeterminedError, InvalidOption, NotFound
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .kind import PLAIN, Arguments, Field, Kind, Normal, Reader, Task, merged, same_config, same_set
-from .masking import holds_mask, masked
+from .kind import PLAIN, Arguments, Declarable, Field, Normal, Reader, Reference, Task, merged, same_config, same_set
+from .lookup import Names
+from .masking import holds_mask, kept, masked, with_keeps
 from .user import check_limit
 
 EDITABLE = ("name", "description", "notes", "labels", "metadata")
@@ -82,7 +83,7 @@ class ModelVersion(Live):
 
     def normal(self) -> Normal:
         """The normal form, the checkpoint's state as a word in lower case."""
-        shown = {**self.model_dump(), "labels": self.labels or [], "metadata": masked(self.metadata or {})}
+        shown = {**self.model_dump(), "labels": self.labels or [], "metadata": self.metadata or {}}
         shown["checkpoint"]["state"] = self.checkpoint.state.removeprefix("STATE_").lower()
         return shown
 
@@ -110,11 +111,32 @@ def find_model(session: Session, name: str) -> Model | None:
     return next((model for model in found if model.name == name), None)
 
 
-class ModelKind(Kind):
+def same_labels(live: t.Any, declared: t.Any) -> bool:
+    """As `same_set`, for labels of models, among which the server lets a creation put empty ones: they mean nothing."""
+    return same_set([label for label in live or () if label], declared)
+
+
+def read_versions(session: Session, model: Model) -> list[ModelVersion]:
+    """Read the versions of a model by their numbers, without those whose checkpoint is gone from the master."""
+    if not model.num_versions:
+        return []
+    return t.cast("list[ModelVersion]", read_memory_list(session, ModelVersions, route("models", model.id, "versions")))
+
+
+def shown_version(version: Normal) -> Normal:
+    """A version with what is secret in its metadata masked."""
+    return {**version, "metadata": masked(version["metadata"])}
+
+
+class ModelKind(Declarable):
     """Registered models, by name; written by id, which a path can carry whatever the name."""
 
     name = "model"
-    fields: t.ClassVar = {"labels": Field(same=same_set), "metadata": Field(same=same_config)}
+    plural = "models"
+    switches = frozenset({"new_name", "metadata_mode"})
+    rename_option = "new_name"
+    refers: t.ClassVar = {"workspace_id": "workspaces"}
+    fields: t.ClassVar = {"labels": Field(same=same_labels), "metadata": Field(same=same_config)}
     volatile = frozenset({"last_updated_time"})
     arguments = Arguments(
         spec={
@@ -140,11 +162,7 @@ class ModelKind(Kind):
                 raise InvalidOption("new_name is given with state absent: a model that is removed can't be renamed.")
         if options["workspace"] == "":
             raise InvalidOption("workspace is empty: it must be a workspace's name; leave it out to keep the model's.")
-        for label in options["labels"] or []:
-            if not label or "," in label:
-                raise InvalidOption(
-                    f"labels has {label!r}: a label must not be empty nor have a comma, at which the server would split it."
-                )
+        check_labels(options["labels"])
         if holds_mask(options["metadata"]):
             raise InvalidOption(
                 "metadata holds a mask (asterisks), which is not a value: give the value or leave it out."
@@ -175,8 +193,9 @@ class ModelKind(Kind):
         if options["labels"] is not None:
             wanted["labels"] = list(dict.fromkeys(options["labels"]))
         if options["metadata"] is not None:
-            kept = live["metadata"] if live is not None and options["metadata_mode"] == "merge" else {}
-            wanted["metadata"] = merged(kept, options["metadata"])
+            there = live["metadata"] if live is not None else {}
+            declared = kept(options["metadata"], there, "metadata")
+            wanted["metadata"] = merged(there if options["metadata_mode"] == "merge" else {}, declared)
         if options["workspace"] is not None:
             wanted["workspace_id"] = task.names.workspace("workspace", options["workspace"]).id
         if live is not None and live["archived"] and options["archived"] is None:
@@ -249,6 +268,49 @@ class ModelKind(Kind):
         """The model with what is secret in its metadata masked."""
         return {**item, "metadata": masked(item["metadata"])}
 
+    # --- in a manifest ---
+
+    def key(self, options: dict[str, t.Any]) -> str:
+        """Its name."""
+        return str(options["name"])
+
+    def read_all(self, session: Session, names: Names) -> t.Sequence[Normal]:
+        """All models that the caller may see."""
+        return [model.normal() for model in read_memory_list(session, Models, "/api/v1/models")]
+
+    def key_of(self, live: Normal, names: Names) -> str:
+        """Its name."""
+        return str(live["name"])
+
+    def references(self, options: dict[str, t.Any]) -> t.Sequence[Reference]:
+        """Its workspace."""
+        return () if options["workspace"] is None else (Reference("workspaces", options["workspace"], "workspace"),)
+
+    def declaration(self, live: Normal, names: Names) -> dict[str, t.Any]:
+        """The options that declare the model, each label once and no empty one."""
+        declared: dict[str, t.Any] = {"name": live["name"]}
+        labels = list(dict.fromkeys(label for label in live["labels"] if label))
+        values = {
+            "description": live["description"],
+            "notes": live["notes"],
+            "labels": labels,
+            "metadata": with_keeps(live["metadata"]),
+            "archived": live["archived"],
+        }
+        declared.update({option: value for option, value in values.items() if value})
+        if live["workspace_id"] not in (None, DEFAULT_WORKSPACE):
+            declared["workspace"] = names.name_of("workspaces", live["workspace_id"])
+        return declared
+
+    def undeclarable(self, live: Normal, names: Names) -> str | None:
+        """Say that its workspace has no name here, or that its metadata has asterisks, which would be taken for a mask."""
+        number = live["workspace_id"]
+        if number is not None and names.name_of("workspaces", number) is None:
+            return f"It is in a workspace (id {number}) that you may not see."
+        if holds_mask(with_keeps(live["metadata"])):
+            return "Its metadata holds asterisks, which stand for a secret and can't be declared as a value."
+        return None
+
 
 def _reread(task: Task, model_id: int, name: str) -> Normal:
     try:
@@ -269,6 +331,18 @@ def _archive_again(session: Session, model_id: int, error: DeterminedError) -> N
             f"{error} For this edit the model had been unarchived, and it could not be archived again: {second}",
             error.failure,
         ) from error
+
+
+def check_labels(labels: t.Sequence[str] | None) -> None:
+    """Refuse labels that the server would store as others.
+
+    :raises InvalidOption: naming the first.
+    """
+    for label in labels or ():
+        if not label or "," in label:
+            raise InvalidOption(
+                f"labels has {label!r}: a label must not be empty nor have a comma, at which the server would split it."
+            )
 
 
 def _check_name(option: str, name: str) -> None:
@@ -317,7 +391,7 @@ class ModelReader(Reader):
             shown = MODEL.shown(task, model.normal())
             if "versions" in options["include"]:
                 try:
-                    shown["versions"] = _versions(session, model)
+                    shown["versions"] = [shown_version(version.normal()) for version in read_versions(session, model)]
                 except NotFound:
                     # Removed since the list was read.
                     total -= 1
@@ -340,13 +414,6 @@ class ModelReader(Reader):
         if not any("," in user for user in options["users"] or []):
             query["users"] = options["users"]
         return t.cast("list[Model]", read_memory_list(session, Models, "/api/v1/models", query))
-
-
-def _versions(session: Session, model: Model) -> list[Normal]:
-    if not model.num_versions:
-        return []
-    found = read_memory_list(session, ModelVersions, route("models", model.id, "versions"))
-    return [version.normal() for version in found]
 
 
 def _matches(model: Model, options: dict[str, t.Any], workspace_id: int | None) -> bool:

@@ -9,6 +9,9 @@ import typing as t
 import pytest
 import requests
 
+from ansible_collections.determined.ai.plugins.module_utils._engine.compare import compare
+from ansible_collections.determined.ai.plugins.module_utils._kinds.kind import Declarable
+from ansible_collections.determined.ai.plugins.module_utils._kinds.model import MODEL
 from ansible_collections.determined.ai.plugins.modules.det_model import OPERATION
 from ansible_collections.determined.ai.plugins.modules.det_model_info import OPERATION as INFO
 from tests.simulator import Fault, Simulator
@@ -330,6 +333,103 @@ def test_values_that_json_cannot_hold_are_refused(sim: Simulator, run: Runner) -
     message = run.failed(OPERATION, name="alpha", metadata={"rate": float("nan")})
     assert "not JSON, such as .nan" in message
     assert sim.master.models == {}
+
+
+def test_what_is_live_is_kept_where_that_is_declared(sim: Simulator, run: Runner) -> None:
+    run.ok(OPERATION, name="alpha", metadata={"password": CANARY, "size": 3})
+    declared = {"password": "<keep>", "size": 3}
+    assert not run.ok(OPERATION, name="alpha", metadata=declared)["changed"]
+    result = run.ok(OPERATION, name="alpha", metadata={**declared, "size": 4})
+    assert sim.master.models[1].metadata == {"password": CANARY, "size": 4}
+    assert CANARY not in str(result)
+    message = run.failed(OPERATION, name="alpha", metadata={"other": "<keep>"})
+    assert "metadata.other is <keep>: there is nothing to keep" in message
+    assert "there is nothing to keep" in run.failed(OPERATION, name="beta", metadata=declared)
+
+
+# --- in a manifest ---
+
+
+def test_declarations_lead_back_to_what_is_live(demo: Simulator, run_demo: Runner) -> None:
+    secret = {"name": "odd: {{ 1 }}", "labels": ["x"], "metadata": {"api_key": CANARY, "n": [1, {"password": CANARY}]}}
+    run_demo.ok(OPERATION, **secret, workspace="production", notes="# N", description="d")
+    any_task = run_demo.task(MODEL, name="x")
+    found = MODEL.read_all(any_task.session, any_task.names)
+    assert len(found) == 5
+    for live in found:
+        declared = MODEL.declaration(live, any_task.names)
+        assert CANARY not in str(declared)
+        assert MODEL.undeclarable(live, any_task.names) is None
+        again = run_demo.task(MODEL, **declared)
+        MODEL.check(again.options)
+        assert MODEL.key(again.options) == MODEL.key_of(live, any_task.names) == live["name"]
+        assert MODEL.find(again) == live
+        assert compare(MODEL, live, MODEL.wanted(again, live)).action == "none"
+    assert MODEL.declaration(found[3], any_task.names) == {
+        "name": "old detector",
+        "description": "Replaced",
+        "labels": ["vision", "old"],
+        "metadata": {"team": "ml", "tier": 1},
+        "archived": True,
+        "workspace": "attic",
+    }
+    assert MODEL.declaration(found[4], any_task.names)["metadata"] == {
+        "api_key": "<keep>",
+        "n": [1, {"password": "<keep>"}],
+    }
+    references = MODEL.references(run_demo.task(MODEL, name="x", workspace="attic").options)
+    assert [(one.kind, one.key, one.option) for one in references] == [("workspaces", "attic", "workspace")]
+    assert MODEL.references(any_task.options) == ()
+
+
+def test_a_plain_model_is_declared_by_its_name(run: Runner) -> None:
+    run.ok(OPERATION, name="alpha")
+    any_task = run.task(MODEL, name="x")
+    (live,) = MODEL.read_all(any_task.session, any_task.names)
+    assert MODEL.declaration(live, any_task.names) == {"name": "alpha"}
+
+
+def test_labels_that_the_server_lets_in_are_normalised(sim: Simulator, run: Runner) -> None:
+    header = {"Authorization": f"Bearer {sim.login()}"}
+    body = {"name": "alpha", "labels": ["b", "", "a", "b"]}
+    assert requests.post(f"{sim.url}/api/v1/models", json=body, headers=header, timeout=10).status_code == 200
+    any_task = run.task(MODEL, name="x")
+    (live,) = MODEL.read_all(any_task.session, any_task.names)
+    declared = MODEL.declaration(live, any_task.names)
+    assert declared == {"name": "alpha", "labels": ["b", "a"]}
+    assert not run.ok(OPERATION, **declared)["changed"]
+    assert run.ok(OPERATION, name="alpha", labels=["a"])["model"]["labels"] == ["a"]
+
+
+def test_asterisks_for_a_value_can_not_be_declared(sim: Simulator, run: Runner) -> None:
+    run.ok(OPERATION, name="alpha")
+    sim.master.models[1].metadata = {"note": "********"}
+    any_task = run.task(MODEL, name="x")
+    (live,) = MODEL.read_all(any_task.session, any_task.names)
+    assert "asterisks" in str(MODEL.undeclarable(live, any_task.names))
+
+
+def test_one_in_a_workspace_that_can_not_be_seen_is_told() -> None:
+    with Simulator(fixture="demo", authz="rbac") as demo:
+        run = Runner(demo)
+        any_task = run.task(MODEL, name="x")
+        live = next(one for one in MODEL.read_all(any_task.session, any_task.names) if one["name"] == "news-bert")
+        header = {"Authorization": f"Bearer {demo.login()}"}
+        body = {"user": {"username": "eve", "active": True}}
+        assert requests.post(f"{demo.url}/api/v1/users", json=body, headers=header, timeout=10).status_code == 200
+        eve = Runner(demo, auth_username="eve", auth_password="")
+        assert "that you may not see" in str(MODEL.undeclarable(live, eve.task(MODEL, name="x").names))
+        eve.close()
+        run.close()
+
+
+def test_a_declared_new_name_renames(run: Runner) -> None:
+    assert isinstance(MODEL, Declarable)
+    run.ok(OPERATION, name="old", description="d")
+    declared = run.task(MODEL, name="new", description="d").options
+    options = MODEL.renamed(declared, "old")
+    assert (options["name"], options["new_name"]) == ("old", "new")
+    assert run.ok(OPERATION, name=options["name"], new_name=options["new_name"])["model"]["name"] == "new"
 
 
 # --- det_model_info; the demo fixture has four models ---
