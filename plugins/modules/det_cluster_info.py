@@ -32,14 +32,18 @@ options:
       - V(config) is the master's whole configuration. It needs an administrator, or under RBAC the permission to view it. The
         master leaves some secrets in clear (signing keys, the secrets of OIDC and SCIM, connection strings, environment
         variables); they are masked here.
+      - V(cluster_message) is the message to everybody, also one that is still to come. It needs an administrator, or under RBAC
+        the permission C(UPDATE_MASTER_CONFIG). The one that is shown now is in V(master) too, for anybody.
       - V(resource_pools) and V(agents) need a user. Under RBAC pools that are bound to workspaces which the user may not see are
         left out, and the agents' addresses and devices are masked by the server.
     type: list
     elements: str
-    choices: [master, health, config, resource_pools, agents]
+    choices: [master, health, config, cluster_message, resource_pools, agents]
     default: [master]
 seealso:
   - module: determined.ai.det_api
+  - module: determined.ai.det_cluster_message
+  - module: determined.ai.det_resource_pool_info
 """
 
 EXAMPLES = r"""
@@ -52,7 +56,7 @@ EXAMPLES = r"""
 
 - name: Everything
   determined.ai.det_cluster_info:
-    gather: [master, health, config, resource_pools, agents]
+    gather: [master, health, config, cluster_message, resource_pools, agents]
   register: found
 
 - name: Show the free slots of each pool
@@ -147,8 +151,10 @@ cluster:
       type: bool
       sample: false
     cluster_message:
-      description: The message that is shown to everybody now, with C(message), C(start_time), C(end_time), C(created_time), or null.
-      returned: with V(master) in O(gather)
+      description:
+        - The message that is shown to everybody now, with C(message), C(start_time), C(end_time), C(created_time), or null.
+        - With V(cluster_message) in O(gather) it may also be one that is still to come.
+      returned: with V(master) or V(cluster_message) in O(gather)
       type: dict
       sample:
         message: Maintenance tonight

@@ -38,6 +38,12 @@ class ClusterMessage(Live):
     created_time: str | None = None
 
 
+class MessageAnswer(Live):
+    """``GET /master/cluster_message``: unlike ``GET /master`` it also has a message that is still to come."""
+
+    cluster_message: ClusterMessage | None = None
+
+
 class Master(Live):
     """``GET /master``. A field that the master does not know is null."""
 
@@ -213,6 +219,12 @@ def _read_config(session: Session) -> Normal:
     return t.cast(Normal, masked(found.config))
 
 
+def read_message(session: Session) -> Normal | None:
+    """Read the cluster message that is shown or will be; one that is over is none."""
+    found = session.read(MessageAnswer, "answer", "/api/v1/master/cluster_message").cluster_message
+    return None if found is None else found.normal()
+
+
 def _read_pools(session: Session) -> list[Normal]:
     return [pool.normal() for pool in read_memory_list(session, ResourcePools, "/api/v1/resource-pools")]
 
@@ -224,6 +236,7 @@ def _read_agents(session: Session) -> list[Normal]:
 PARTS: dict[str, tuple[t.Callable[[Session], t.Any], str]] = {
     "health": (_read_health, "any user"),
     "config": (_read_config, "an administrator, under RBAC the permission VIEW_MASTER_CONFIG"),
+    "cluster_message": (read_message, "an administrator, under RBAC the permission UPDATE_MASTER_CONFIG"),
     "resource_pools": (_read_pools, "any user"),
     "agents": (_read_agents, "any user"),
 }

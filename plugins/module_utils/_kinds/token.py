@@ -20,12 +20,12 @@ import typing as t
 from .._wire import errors
 from .._wire.errors import DeterminedError, InvalidOption
 from .._wire.login import uninterrupted
-from .._wire.session import Live, decode, route
+from .._wire.session import Live, Session, decode, route
 from .duration import DAY, DURATION_MAX, delta, on_wire, parse_duration
-from .kind import Arguments, Field, Kind, Normal, Task
-from .token_file import Place, Replacement, Seen, read_claims
-from .token_list import SUPERSEDED, Token, deadline, moment, now, read_tokens, superseded_entry
-from .user import find_user
+from .kind import Arguments, Declarable, Field, Normal, Reference, Task
+from .lookup import Names
+from .token_file import Place, Replacement, read_claims
+from .token_list import SUPERSEDED, Token, deadline, moment, now, read_all_tokens, read_tokens, superseded_entry
 
 
 class MadeToken(Live):
@@ -59,10 +59,12 @@ def owner(task: Task) -> str:
     return str(task.options["user"] or task.session.connection.username or task.session.caller().username)
 
 
-class TokenKind(Kind):
+class TokenKind(Declarable):
     """Access tokens, by user and description."""
 
     name = "token"
+    plural = "tokens"
+    refers: t.ClassVar = {"user_id": "users"}
     fields: t.ClassVar[dict[str, Field]] = {"token_value": Field(write_only=True)}
     arguments = Arguments(
         spec={
@@ -117,7 +119,9 @@ class TokenKind(Kind):
         options = task.options
         description, absent = options["description"], options["state"] == "absent"
         place = None if absent else Place.of(options)
-        seen = None if place is None else place.look()
+        if place is not None:
+            # What can't be read ends the task before its first call.
+            place.look()
         username = owner(task)
         tokens = read_tokens(task.session, username)
         if tokens is None:
@@ -134,18 +138,9 @@ class TokenKind(Kind):
                 "them (PATCH /api/v1/tokens/ID with setRevoked by det_api), or all by state absent."
             )
         if not matching and not superseded:
-            if place is not None:
-                _why_not(place, seen, None)
             return None
         user_id = next(token.user_id for token in tokens)
-        live = _normal(matching[0] if matching else None, username, user_id, description, superseded)
-        if place is not None:
-            why = _why_not(place, seen, matching[0] if matching else None)
-            live["file_lacks"] = why
-            live["dest"] = None if why else place.path
-            if seen is not None:
-                live.update(dest_mode=seen.mode, dest_owner=seen.owner, dest_group=seen.group)
-        return live
+        return _normal(matching[0] if matching else None, username, user_id, description, superseded)
 
     def wanted(self, task: Task, live: Normal | None) -> Normal | None:
         """Say whether a new token is due, which of those set aside stay, and how the file has to be."""
@@ -156,6 +151,7 @@ class TokenKind(Kind):
         place = Place.of(options)
         if place is not None:
             wanted.update(place.declared())
+            _look(place, live)
         superseded = [] if live is None else [entry for entry in live["superseded"] if not _is_over(entry)]
         why = self._why(task, live)
         if why is not None:
@@ -223,11 +219,7 @@ class TokenKind(Kind):
         username = owner(task)
         if task.options["user"] is None:
             return task.session.caller().id
-        user = find_user(task.session, username)
-        if user is None:
-            task.names.users("user", [username])
-            raise InvalidOption(f"user is {username!r}: it came and went while the task ran; run it again.")
-        return user.id
+        return task.names.users("user", [username])[0].id
 
     def create(self, task: Task, wanted: Normal) -> Normal:
         """Make the first token of its description."""
@@ -261,6 +253,54 @@ class TokenKind(Kind):
         """The token without what only this kind needs to know."""
         undeclared = {field for field in ("dest_owner", "dest_group") if task.options[field] is None}
         return {name: value for name, value in item.items() if name != "file_lacks" and name not in undeclared}
+
+    # --- in a manifest ---
+
+    def key(self, options: dict[str, t.Any]) -> str:
+        """``alice/token description``."""
+        return f"{options['user']}/{options['description']}"
+
+    def read_all(self, session: Session, names: Names) -> list[Normal]:
+        """All live tokens, each with those that it has replaced, which are none of their own."""
+        usernames = {user.id: user.username for user in names.all_users()}
+        plain: dict[tuple[int, str], list[Token]] = {}
+        replaced: dict[tuple[int, str], list[Normal]] = {}
+        for token in read_all_tokens(session):
+            match = SUPERSEDED.fullmatch(token.description)
+            entry = None if match is None else superseded_entry(token, match["description"])
+            if match is None or entry is None:
+                plain.setdefault((token.user_id, token.description), []).append(token)
+            else:
+                replaced.setdefault((token.user_id, match["description"]), []).append(entry)
+        found: list[Normal] = []
+        for user_id, description in dict.fromkeys([*plain, *replaced]):
+            tokens: t.Sequence[Token | None] = plain.get((user_id, description)) or [None]
+            superseded = replaced.get((user_id, description), [])
+            username = usernames.get(user_id, str(user_id))
+            found += [_normal(token, username, user_id, description, superseded) for token in tokens]
+        return found
+
+    def key_of(self, live: Normal, names: Names) -> str:
+        """``alice/token description``."""
+        return f"{live['username']}/{live['description']}"
+
+    def references(self, options: dict[str, t.Any]) -> t.Sequence[Reference]:
+        """Its user."""
+        return (Reference("users", options["user"], "user"),) if options["user"] else ()
+
+    def declaration(self, live: Normal, names: Names) -> dict[str, t.Any]:
+        """The options that declare that there is such a token; which file holds it nobody can tell."""
+        return {"user": live["username"], "description": live["description"]}
+
+    def undeclarable(self, live: Normal, names: Names) -> str | None:
+        """A token without a description can't be told from others."""
+        if not live["description"].strip():
+            return "It has no description, by which a token is found."
+        return "It was replaced, and lives on for a while." if live["id"] is None else None
+
+    def left_out(self, live: Normal) -> t.Sequence[str]:
+        """The value, which is in a file of the manifest's choice."""
+        return ("dest",)
 
     # --- replacing a token ---
 
@@ -444,38 +484,42 @@ def _ids(entries: list[Normal]) -> set[int]:
     return {entry["id"] for entry in entries}
 
 
-def _why_not(place: Place, seen: Seen | None, token: Token | None) -> str | None:
-    """Say why the file is not that of the token, or None if it is.
+def _look(place: Place, live: Normal | None) -> None:
+    """Put what the file is into the live object: it belongs to it, but no list of the master has it.
 
-    :raises InvalidOption: it holds something else than a token, which must not be overwritten.
+    :raises InvalidOption: the file holds something else than a token, which must not be overwritten.
     """
-    if seen is None:
-        return "dest does not exist"
-    content = seen.content.strip()
-    if not content:
-        return "dest is empty"
-    if not content.startswith(b"v2.public."):
+    seen = place.look()
+    content = b"" if seen is None else seen.content.strip()
+    if content and not content.startswith(b"v2.public."):
         raise InvalidOption(
             f"dest is {place.path!r}: it holds something else than an access token; remove it, or name another file."
         )
+    if live is None:
+        return
+    why = "dest does not exist" if seen is None else _why_not(content, live)
+    live.update(file_lacks=why, dest=None if why else place.path)
+    if seen is not None:
+        live.update(dest_mode=seen.mode, dest_owner=seen.owner, dest_group=seen.group)
+
+
+def _why_not(content: bytes, live: Normal) -> str | None:
+    """Say why a file's content is not the token's value, or None if it is."""
+    if not content:
+        return "dest is empty"
     claims = read_claims(content)
     if claims is None:
         return "dest holds a token that is cut short"
     # Another cluster has tokens of the same number, and so has this one after it was set up anew.
-    if (
-        token is not None
-        and claims.id == token.id
-        and claims.user_id == token.user_id
-        and _expires_alike(claims.expiry, token)
-    ):
+    if claims.id == live["id"] and claims.user_id == live["user_id"] and _expires_alike(claims.expiry, live):
         return None
     return f"dest holds another token, {claims.id}"
 
 
-def _expires_alike(expiry: str, token: Token) -> bool:
+def _expires_alike(expiry: str, live: Normal) -> bool:
     """Whether two times of expiry are one: the value has nanoseconds, the list microseconds."""
     try:
-        return abs(datetime.datetime.fromisoformat(expiry) - moment(token.normal(), "expiry")).total_seconds() < 1
+        return abs(datetime.datetime.fromisoformat(expiry) - moment(live, "expiry")).total_seconds() < 1
     except ValueError:
         return False
 

@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # This module is private to the collection.
-"""The file that an access token is handed over in: one line without its end, replaced atomically, never open to the world."""
+"""The file that a secret is handed over in: one line without its end, replaced atomically, never open to the world."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Place:
     def replacement(self) -> t.Iterator[Replacement]:
         """Make an empty file beside the present one, with its final mode, owner and group, to be filled and put in its place.
 
-        What can fail fails here, before there is a token to lose. Without `Replacement.put` nothing is left behind.
+        What can fail fails here, before there is a secret to lose. Without `Replacement.put` nothing is left behind.
 
         :raises DeterminedError: it can't be made.
         """
@@ -262,10 +262,10 @@ def parse_mode(value: t.Any) -> int:
         raise InvalidOption(f"dest_mode is {text!r}: it must be {wanted}.")
     if mode & 0o007:
         raise InvalidOption(
-            f"dest_mode is {text!r}: it would let everybody on the host at the token; '0600' or '0640' would not."
+            f"dest_mode is {text!r}: it would let everybody on the host at the secret; '0600' or '0640' would not."
         )
     if not mode & 0o400:
-        raise InvalidOption(f"dest_mode is {text!r}: not even the file's owner could read the token.")
+        raise InvalidOption(f"dest_mode is {text!r}: not even the file's owner could read the secret.")
     return mode
 
 

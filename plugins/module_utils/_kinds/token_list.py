@@ -96,6 +96,14 @@ def read_tokens(session: Session, username: str, *, inactive: bool = False) -> l
         raise
 
 
+def read_all_tokens(session: Session, *, inactive: bool = False) -> list[Token]:
+    """Read the tokens of all users, which is for administrators.
+
+    :param inactive: revoked and expired ones too.
+    """
+    return read_memory_list(session, Tokens, "/api/v1/tokens", {"showInactive": inactive or None})
+
+
 class TokenReader(Reader):
     """Access tokens without their values, with their owners' names."""
 
@@ -140,8 +148,7 @@ class TokenReader(Reader):
         username = options["user"]
         if username is None:
             try:
-                query = {"showInactive": options["include_inactive"] or None}
-                return read_memory_list(session, Tokens, "/api/v1/tokens", query)
+                return read_all_tokens(session, inactive=options["include_inactive"])
             except errors.Forbidden as error:
                 raise errors.Forbidden(
                     f"{error}; the tokens of all users are for administrators, so name your own user with the option user.",

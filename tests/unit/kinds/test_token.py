@@ -16,8 +16,11 @@ import typing as t
 import pytest
 import requests
 
+from ansible_collections.determined.ai.plugins.module_utils._engine.compare import compare
 from ansible_collections.determined.ai.plugins.module_utils._engine.operation import Operation
 from ansible_collections.determined.ai.plugins.module_utils._kinds.duration import on_wire, parse_duration
+from ansible_collections.determined.ai.plugins.module_utils._kinds.lookup import KeptNames, NamedUser
+from ansible_collections.determined.ai.plugins.module_utils._kinds.token import TOKEN
 from ansible_collections.determined.ai.plugins.module_utils._kinds.token_file import parse_mode, read_claims
 from ansible_collections.determined.ai.plugins.module_utils._wire.errors import InvalidOption
 from ansible_collections.determined.ai.plugins.module_utils._wire.session import Session
@@ -821,3 +824,80 @@ class TestInfo:
     def test_a_time_that_is_none(self, demo: Simulator, run_demo: Runner) -> None:
         demo.faults.add(Fault("shape", path="/tokens", body={"tokenInfo": [{"id": 5, "userId": 1}]}))
         assert "The master gives None as expiry of token 5, which is no time." in run_demo.failed(INFO)
+
+
+class TestManifest:
+    def test_each_token_declares_itself(self, demo: Simulator, run_demo: Runner) -> None:
+        task = run_demo.task(TOKEN, description="x")
+        demo.journal.clear()
+        found = TOKEN.read_all(task.session, task.names)
+        keys = [TOKEN.key_of(live, task.names) for live in found]
+        assert [(entry.method, entry.path) for entry in demo.journal if "/auth/" not in entry.path] == [
+            ("GET", "/api/v1/users"),
+            ("GET", "/api/v1/tokens"),
+        ]
+        assert keys == ["svc-gitops/gitops pipeline", "svc-nightly/nightly training", "ada.brandt/"]
+        assert [TOKEN.undeclarable(live, task.names) is None for live in found] == [True, True, False]
+        for live in found[:2]:
+            declared = TOKEN.declaration(live, task.names)
+            again = run_demo.task(TOKEN, **declared)
+            assert TOKEN.key(again.options) == TOKEN.key_of(live, task.names)
+            assert live == TOKEN.find(again)
+            assert compare(TOKEN, live, TOKEN.wanted(again, live)).action == "none"
+            assert [(one.kind, one.key) for one in TOKEN.references(again.options)] == [("users", declared["user"])]
+            assert TOKEN.left_out(live) == ("dest",)
+
+    def test_replaced_tokens_belong_to_the_new_one(self, sim: Simulator, run: Runner) -> None:
+        give(sim, "ci")
+        new = run.ok(OPERATION, description="ci", state="rotated", overlap="2d")["token"]
+        give(sim, "gone [superseded, revoke after 2001-01-01T00:00:00Z]")
+        give(sim, "twin")
+        give(sim, "twin")
+        task = run.task(TOKEN, user="admin", description="ci")
+        found = TOKEN.read_all(task.session, task.names)
+        keys = [TOKEN.key_of(live, task.names) for live in found]
+        assert sorted(keys) == ["admin/ci", "admin/gone", "admin/twin", "admin/twin"]
+        assert found[keys.index("admin/ci")] == new
+        left = found[keys.index("admin/gone")]
+        assert left["id"] is None
+        assert TOKEN.undeclarable(left, task.names) is not None
+        assert left == TOKEN.find(run.task(TOKEN, user="admin", description="gone"))
+
+    def test_the_file_is_looked_at(self, sim: Simulator, run: Runner, tmp_path: pathlib.Path) -> None:
+        dest = tmp_path / "token"
+        run.ok(OPERATION, user="admin", description="ci", dest=str(dest))
+        task = run.task(TOKEN, user="admin", description="ci", dest=str(dest))
+        [live] = TOKEN.read_all(task.session, task.names)
+        assert compare(TOKEN, live, TOKEN.wanted(task, live)).action == "none"
+        dest.unlink()
+        [live] = TOKEN.read_all(task.session, task.names)
+        change = compare(TOKEN, live, TOKEN.wanted(task, live))
+        assert change.action == "update"
+        assert "token_value" in change.fields
+        assert task.extra["reason"] == "dest does not exist"
+        dest.write_text("my diary")
+        for found in (live, None):
+            with pytest.raises(InvalidOption, match="it holds something else than an access token"):
+                TOKEN.wanted(task, found)
+
+    def test_a_user_that_is_only_planned(self, sim: Simulator, run: Runner, tmp_path: pathlib.Path) -> None:
+        class Planned(KeptNames):
+            """Names of a plan in which a user is only planned."""
+
+            def users(self, option: str, names: t.Iterable[str]) -> list[NamedUser]:
+                """All that will be."""
+                return [NamedUser(id=-4, username=name, active=True) for name in names]
+
+        task = run.task(TOKEN, user="soon", description="ci", dest=str(tmp_path / "token"))
+        task.names = Planned(task.session)
+        sim.journal.clear()
+        wanted = TOKEN.wanted(task, None)
+        assert wanted is not None
+        assert compare(TOKEN, None, wanted).action == "create"
+        predicted = TOKEN.predicted(
+            TOKEN.blank(task), {key: item for key, item in wanted.items() if key != "token_value"}
+        )
+        assert (predicted["user_id"], predicted["username"], predicted["id"]) == (-4, "soon", None)
+        assert predicted["dest"] == str(tmp_path / "token")
+        assert run.warnings == []
+        assert sim.journal == []
