@@ -125,13 +125,14 @@ def find_experiment(session: Session, number: int) -> Experiment | None:
     return session.find(Experiment, "experiment", route("experiments", number))
 
 
-def check_id(number: int | None) -> None:
+def check_id(number: int | None, option: str = "id") -> None:
     """Refuse what can't be an experiment's id.
 
+    :param option: where it was given, for the failure's text.
     :raises InvalidOption: out of range; the server's own answer to it is no sentence.
     """
     if number is not None and not 1 <= number <= ID_MAX:
-        raise InvalidOption(f"id is {number}: an experiment's id is between 1 and {ID_MAX}.")
+        raise InvalidOption(f"{option} is {number}: an experiment's id is between 1 and {ID_MAX}.")
 
 
 class ExperimentKind(Kind):
@@ -195,13 +196,10 @@ class ExperimentKind(Kind):
 
     def _arrived(self, task: Task, found: Experiment) -> Normal | None:
         options, state = task.options, found.word()
-        absent = options["state"] == "absent"
-        if absent and state == "deleting":
+        if options["state"] == "absent" and state == "deleting":
             gone = _wait_until_gone(task, found.normal()) if options["wait"] else None
             return None if gone is None else gone.normal()
-        ending = options["lifecycle"] in {"canceled", "killed"} and state in STOPPING
-        # A kill hastens a cancellation, so that one is not waited for.
-        if ending and not _can_be_hastened(state, options["lifecycle"]) and (options["wait"] or absent):
+        if is_ending(options, state):
             return _wait_for(task, found.id, ENDED).normal()
         return found.normal()
 
@@ -273,8 +271,7 @@ class ExperimentKind(Kind):
         lifecycle = task.options["lifecycle"]
         task.session.write("POST", route("experiments", number, VERBS[lifecycle]))
         if task.options["wait"]:
-            # What was activated may have ended before the first look.
-            _wait_for(task, number, {"active": ACTIVE | STOPPING | ENDED, "paused": PAUSED}.get(lifecycle, ENDED))
+            _wait_for(task, number, reached_by(lifecycle))
 
     def _check_resources(self, after: Normal, changes: Normal) -> None:
         """A priority that the scheduler refuses is taken back by the server, which answers 200 all the same (API page, 3.5)."""
@@ -295,9 +292,7 @@ class ExperimentKind(Kind):
         if task.options["wait"]:
             left = _wait_until_gone(task, live)
             if left is not None:
-                raise Rejected(
-                    f"The deletion of {_who(live)} failed (state delete_failed); the master's log says why. A second run tries again."
-                )
+                raise deletion_failed(live)
 
 
 # --- finding by name ---
@@ -357,6 +352,21 @@ def _is_held(live: Normal) -> bool:
 
 def _can_be_hastened(state: str, lifecycle: str) -> bool:
     return lifecycle == "killed" and state == "stopping_canceled"
+
+
+def is_ending(options: dict[str, t.Any], state: str) -> bool:
+    """Whether it is about to end as the options want it to, and is waited for before anything is decided.
+
+    A kill hastens a cancellation, so that one is not waited for.
+    """
+    ending = options["lifecycle"] in {"canceled", "killed"} and state in STOPPING
+    awaited = options["wait"] or options["state"] == "absent"
+    return ending and awaited and not _can_be_hastened(state, options["lifecycle"])
+
+
+def reached_by(lifecycle: str) -> frozenset[str]:
+    """The states in which a wait for a lifecycle is over. What was activated may have ended before the first look."""
+    return {"active": ACTIVE | STOPPING | ENDED, "paused": PAUSED}.get(lifecycle, ENDED)
 
 
 def _labels(live: Normal, options: dict[str, t.Any]) -> list[str]:
@@ -460,6 +470,20 @@ def _check_archiving(live: Normal, archived: bool, state: str, wait: bool) -> No
     )
 
 
+def deletion_failed(live: Normal) -> Rejected:
+    """The failure of a deletion that the server gave up."""
+    return Rejected(
+        f"The deletion of {_who(live)} failed (state delete_failed); the master's log says why. A second run tries again."
+    )
+
+
+def awaited_agent(live: Normal) -> str:
+    """A sentence for a deletion that takes long, or an empty text."""
+    if not live["checkpoint_count"]:
+        return ""
+    return " It has checkpoints, which are removed by a task on an agent: no agent, no end."
+
+
 def _check_removal(live: Normal, options: dict[str, t.Any]) -> None:
     if live["state"] in DELETABLE:
         return
@@ -514,11 +538,7 @@ def _wait_for(task: Task, number: int, states: frozenset[str]) -> Experiment:
 
 def _wait_until_gone(task: Task, live: Normal) -> Experiment | None:
     """Wait until a deletion is over; what it leaves behind when it failed is returned."""
-    hint = (
-        " It has checkpoints, which are removed by a task on an agent: no agent, no end."
-        if live["checkpoint_count"]
-        else ""
-    )
+    hint = awaited_agent(live)
     return wait_until(
         task.options,
         lambda: find_experiment(task.session, live["id"]),
