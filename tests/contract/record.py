@@ -34,8 +34,12 @@ def sign_in(http: requests.Session, url: str, user: str, password: str) -> str:
     return t.cast(str, answer.json()["token"])
 
 
-def check(http: requests.Session, url: str, any_master: bool) -> None:
-    """Refuse a master that would not answer as the recordings are meant. Raises SystemExit with a sentence."""
+def check(http: requests.Session, url: str, any_master: bool, wanted: list[str]) -> None:
+    """Refuse a master that would not answer as the recordings are meant. Raises SystemExit with a sentence.
+
+    Args:
+        wanted: the resource pools that it must have, in the order of their names.
+    """
     version = http.get(f"{url}/api/v1/master", timeout=TIMEOUT).json()["version"]
     agents = http.get(f"{url}/api/v1/agents", timeout=TIMEOUT).json()["agents"]
     pools = [pool["name"] for pool in http.get(f"{url}/api/v1/resource-pools", timeout=TIMEOUT).json()["resourcePools"]]
@@ -44,8 +48,9 @@ def check(http: requests.Session, url: str, any_master: bool) -> None:
         objections.append(f"it is version {version}, not {VERSION}")
     if agents:
         objections.append("it has agents, on which the scenarios' experiments would run")
-    if pools != ["default"]:
-        objections.append(f"its resource pools are {', '.join(pools)}, not the one of a fresh installation, default")
+    if pools != wanted:
+        fresh = "the one of a fresh installation, default" if wanted == ["default"] else ", ".join(wanted)
+        objections.append(f"its resource pools are {', '.join(pools)}, not {fresh}")
     if objections and not any_master:
         raise SystemExit(f"{url} is not recorded: {'; '.join(objections)}. --any-master records it all the same.")
 
@@ -102,7 +107,13 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         raise SystemExit(f"No scenario is named {', '.join(unknown)}.")
 
-    wanted = [scenario for scenario in scenarios if not options.scenarios or scenario.name in options.scenarios]
+    # What needs a master of its own is recorded when it is named.
+    wanted = [
+        scenario
+        for scenario in scenarios
+        if (scenario.name in options.scenarios if options.scenarios else not scenario.special)
+    ]
+    pools = sorted({"default", *(pool for scenario in wanted for pool in scenario.pools)})
     recorded: dict[pathlib.Path, list[Answer]] = {}
     changes: list[str] = []
     with requests.Session() as http:
@@ -112,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
             http.cookies.clear()
             http.headers["Authorization"] = f"Bearer {token}"
             try:
-                check(http, url, options.any_master)
+                check(http, url, options.any_master, pools)
                 mode = mode_of(http, url)
                 player = Player(url, token)
                 for scenario in wanted:

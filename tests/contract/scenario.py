@@ -97,6 +97,8 @@ class Scenario:
         steps: the requests, in order.
         modes: authorisation modes in which it is recorded.
         text: the file's text.
+        pools: resource pools that the master must have beside `default`.
+        scim: how SCIM authenticates on the master, as `oauth`; empty where SCIM is off.
     """
 
     name: str
@@ -105,6 +107,13 @@ class Scenario:
     steps: tuple[Step, ...]
     modes: tuple[str, ...]
     text: str
+    pools: tuple[str, ...] = ()
+    scim: str = ""
+
+    @property
+    def special(self) -> bool:
+        """Whether it needs a master that is set up for it."""
+        return bool(self.pools or self.scim)
 
     def recording(self, mode: str) -> pathlib.Path:
         """Where its answers in an authorisation mode are kept."""
@@ -138,13 +147,17 @@ def load(path: pathlib.Path) -> Scenario:
     found = yaml.load(text, _Loader)
     try:
         # `let` holds YAML anchors only.
-        unknown = sorted(set(found) - {"about", "steps", "modes", "uuids", "unordered", "mask", "let"})
+        unknown = sorted(set(found) - {"about", "steps", "modes", "uuids", "unordered", "mask", "let", "master"})
         if unknown:
             raise ValueError(f"unknown {', '.join(unknown)}")
         common = {key: found[key] for key in ("unordered", "mask") if key in found}
         steps = tuple(_step(number, step, common) for number, step in enumerate(found["steps"], 1))
         modes = tuple(found.get("modes", MODES))
-        return Scenario(path.stem, found["about"], tuple(found.get("uuids", ())), steps, modes, text)
+        master = dict(found.get("master", {}))
+        pools, scim = tuple(master.pop("pools", ())), str(master.pop("scim", ""))
+        if master:
+            raise ValueError(f"unknown {', '.join(sorted(master))} of master")
+        return Scenario(path.stem, found["about"], tuple(found.get("uuids", ())), steps, modes, text, pools, scim)
     except KeyError as error:
         raise ValueError(f"{path.name}: {error} is missing") from error
     except (TypeError, ValueError) as error:

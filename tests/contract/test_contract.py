@@ -34,6 +34,9 @@ def test_scenario(masters: dict[str, Simulator], mode: str, scenario: Scenario) 
         pytest.fail(f"{scenario.name} is not recorded for {mode}; README.md says how", pytrace=False)
     sim = masters[mode]
     sim.reset("empty")
+    sim.master.resource_pools.update({pool: {} for pool in scenario.pools})
+    if scenario.scim:
+        sim.master.config["scim"] = {"enabled": True, "auth": {"type": scenario.scim}}
     player = Player(sim.url, "", seed=1)
     try:
         player.token = sign_in(player.http, sim.url, "admin", INITIAL_PASSWORD)

@@ -90,6 +90,7 @@ def test_bad_input_is_one_sentence(sim: Simulator, monkeypatch: pytest.MonkeyPat
         ("{about: x, steps: [{GET: users, bdy: 1}]}", "step 1: unknown bdy"),
         ("{about: x, stepz: []}", "unknown stepz"),
         ("{steps: []}", "'about' is missing"),
+        ("{about: x, master: {pool: a}, steps: []}", "unknown pool of master"),
     ],
 )
 def test_a_wrong_scenario_says_where(tmp_path: pathlib.Path, text: str, message: str) -> None:
@@ -111,6 +112,21 @@ def test_a_failing_scenario_writes_nothing(
     assert isinstance(failure.value.__cause__, PlayError)
     assert not recordings.exists()
     assert sim.journal[-1].path == "/api/v1/auth/logout"
+
+
+def test_what_needs_a_master_of_its_own_is_recorded_by_its_name(
+    sim: Simulator, recordings: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "fine.yml").write_text("{about: x, steps: [{GET: me}]}", encoding="utf-8")
+    (tmp_path / "pools.yml").write_text("{about: x, master: {pools: [extra]}, steps: [{GET: me}]}", encoding="utf-8")
+    monkeypatch.setattr(record, "load_all", lambda: [load(tmp_path / "fine.yml"), load(tmp_path / "pools.yml")])
+    assert record.main([]) == 0
+    assert [path.name for path in recordings.glob("*/*")] == ["fine.json"]
+    with pytest.raises(SystemExit, match="its resource pools are default, not default, extra"):
+        record.main(["pools"])
+    sim.master.resource_pools["extra"] = {}
+    assert record.main(["pools"]) == 0
+    assert sorted(path.name for path in recordings.glob("*/*")) == ["fine.json", "pools.json"]
 
 
 def test_differences_tell_numbers_from_truth() -> None:
