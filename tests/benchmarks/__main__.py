@@ -24,6 +24,7 @@ import requests
 from tests.simulator import Simulator
 from tests.simulator.fixtures import INITIAL_PASSWORD
 
+from . import clusters
 from .stage import ROOT, Failed, Played, Stage, Tasks
 from .table import Row, markdown, write
 
@@ -305,6 +306,7 @@ def measure(stage: Stage) -> list[Row]:
             *measure_users(stage, large),
             *measure_experiments(stage, large),
             *measure_first(stage, demo),
+            *clusters.measure(stage, say),
         ]
 
 

@@ -32,6 +32,9 @@ COLLECTIONS = ROOT / ".cache" / "collections"
 REPORT = pathlib.Path(os.environ.get("DET_DEMO_REPORT") or ROOT / ".cache" / "demo" / "cluster").absolute()
 """The report's path without its ending."""
 
+DRIFT = REPORT.parent / "drift.md"
+"""The report of what was changed behind the tree's back."""
+
 TEMPLATES = ROOT / "playbooks" / "files" / "templates"
 STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 30
@@ -294,6 +297,9 @@ def _story(stage: Stage, variables: dict[str, t.Any], simulator: Simulator | Non
                 Figures(title, found["changed"], found["objects"], found["requests"], logins, found["seconds"])
             )
             print(f"  changed={found['changed']}, {found['seconds']:.1f} s")
+        _heading("4. The cluster in git: export, a change in the tree, plan, apply, drift")
+        tree = {"demo_tree": str(stage.folder / "cluster"), "demo_drift": str(DRIFT)}
+        stage.play(HERE / "gitops.yml", {**variables, **tree}, fields=True)
         _outcome(table, token, simulator)
     except BaseException:
         _remove_report()
@@ -315,8 +321,7 @@ def _outcome(table: list[Figures], token: pathlib.Path, simulator: Simulator | N
         print(f"  Login sessions left on the master: {len(simulator.sessions())}")
     mode = stat.S_IMODE(token.stat().st_mode)
     print(f"  Token of the service user: {token.stat().st_size} bytes, mode {mode:04o}; the file goes with the demo")
-    for ending in (".md", ".json"):
-        path = pathlib.Path(f"{REPORT}{ending}")
+    for path in _reports():
         print(f"  Report: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
     broken = []
     if table[0].objects != table[1].objects:
@@ -331,9 +336,13 @@ def _outcome(table: list[Figures], token: pathlib.Path, simulator: Simulator | N
         raise Stopped(f"This is not as promised: {'; '.join(broken)}.")
 
 
+def _reports() -> list[pathlib.Path]:
+    return [*(pathlib.Path(f"{REPORT}{ending}") for ending in (".md", ".json")), DRIFT]
+
+
 def _remove_report() -> None:
-    for ending in (".md", ".json"):
-        pathlib.Path(f"{REPORT}{ending}").unlink(missing_ok=True)
+    for path in _reports():
+        path.unlink(missing_ok=True)
 
 
 def _heading(text: str) -> None:

@@ -41,6 +41,9 @@ PLAIN_RUNS: dict[str, tuple[str, ...]] = {
 }
 """Playbooks that change something the first time and nothing the second, with their variables."""
 
+ON_A_REPOSITORY = {f"gitops_{entry}" for entry in ("validate", "plan", "apply", "drift", "export")}
+"""Playbooks that `test_gitops.py` runs, with the folders that they need."""
+
 WITHOUT_CHANGES = {"cluster_report": ("-e", "report_path=report/cluster")}
 
 
@@ -60,7 +63,8 @@ def changed(run: Run) -> int:
 
 def writes(sim: Simulator) -> list[tuple[str, str]]:
     """What a master was asked that could have changed it; validateOnly is sent by POST too, but in no playbook."""
-    reads = {("POST", "/api/v1/auth/login"), ("POST", "/api/v1/auth/logout"), ("POST", "/api/v1/groups/search")}
+    searches = ("auth/login", "auth/logout", "groups/search", "roles/search", "roles/search/by-ids")
+    reads = {("POST", f"/api/v1/{path}") for path in searches}
     return [
         (entry.method, entry.path)
         for entry in sim.journal
@@ -69,7 +73,7 @@ def writes(sim: Simulator) -> list[tuple[str, str]]:
 
 
 def test_each_playbook_is_tested() -> None:
-    assert {path.stem for path in PLAYBOOKS.glob("*.yml")} == {*PLAIN_RUNS, *WITHOUT_CHANGES}
+    assert {path.stem for path in PLAYBOOKS.glob("*.yml")} == {*PLAIN_RUNS, *WITHOUT_CHANGES, *ON_A_REPOSITORY}
 
 
 @pytest.mark.parametrize("name", PLAIN_RUNS)

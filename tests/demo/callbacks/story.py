@@ -23,6 +23,7 @@ options: {}
 
 WIDTH = 98
 MOST_FIELDS = 8
+ACTIONS = {"create": "+", "update": "~", "rename": "~", "recreate": "~", "remove": "-"}
 SIGNS = {"+": C.COLOR_OK, "~": C.COLOR_CHANGED, "-": C.COLOR_ERROR}
 
 
@@ -71,6 +72,9 @@ class CallbackModule(CallbackBase):
     def _tell(self, task, label, data):
         """Tell of one object."""
         self._figures["requests"] += data.get("requests", 0)
+        if isinstance(data.get("plan"), list):
+            self._plan(task, data["plan"])
+            return
         if not data.get("changed"):
             self._unchanged += 1
             return
@@ -99,12 +103,27 @@ class CallbackModule(CallbackBase):
         if len(lines) > MOST_FIELDS:
             self._print(f"        and {len(lines) - MOST_FIELDS} more fields")
 
+    def _plan(self, task, plan):
+        """Tell of a whole cluster's objects."""
+        self._unchanged += sum(1 for item in plan if item["action"] == "none")
+        for item in plan:
+            sign = ACTIONS.get(item["action"])
+            if sign is None:
+                continue
+            self._figures["objects"] += 1
+            self._head(task)
+            self._print(f"    {sign} {_plain(item['kind'])}/{_plain(item['key'])}", SIGNS[sign])
+            for name, pair in item["fields"].items():
+                old, new = pair["before"], pair["after"]
+                line = f"{name}: {_text(new)}" if sign == "+" else f"{name}: {_text(old)} -> {_text(new)}"
+                self._print(f"        {line if len(line) <= WIDTH - 8 else line[: WIDTH - 11] + '...'}")
+
     def _close(self, task, data, looped):
         """End a task of the collection: say what there is to say of what did not change."""
         if task.action.endswith("_info"):
             rest = f"{data['total']} found" if "total" in data else "done"
         elif self._unchanged:
-            rest = f"{self._unchanged} as declared" if looped else "as declared"
+            rest = f"{self._unchanged} as declared" if looped or self._unchanged > 1 else "as declared"
         else:
             return
         self._print(f"    = {rest}" if self._headed else f"  {_plain(task.name)}: {rest}")
