@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - determined.ai.attributes.state
   - determined.ai.contract
 options:
-  message:
+  text:
     description: The text, of at most 250 characters. Required with O(state=present).
     type: str
   start:
@@ -56,12 +56,12 @@ seealso:
 EXAMPLES = r"""
 - name: Announce the maintenance
   determined.ai.det_cluster_message:
-    message: Maintenance on Saturday from 18:00 UTC, all experiments will be paused.
+    text: Maintenance on Saturday from 18:00 UTC, all experiments will be paused.
     end: "2126-01-31T22:00:00Z"
 
 - name: Something is slow for an hour
   determined.ai.det_cluster_message:
-    message: Storage is slow at present, we are on it.
+    text: Storage is slow at present, we are on it.
     duration: 1h
 
 - name: Nothing to say

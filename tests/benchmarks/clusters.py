@@ -86,7 +86,7 @@ def cluster() -> Manifest:
             }
             for number in range(99)
         ],
-        "cluster_message": [{"message": "Maintenance on Sunday"}],
+        "cluster_message": [{"text": "Maintenance on Sunday"}],
     }
 
 

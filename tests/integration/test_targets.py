@@ -28,7 +28,8 @@ def once_but(everywhere: set[str]) -> list[t.Any]:
 
 
 @pytest.mark.parametrize(
-    "target", once_but({"det_apply", "det_experiment", "det_export", "det_template", "det_token", "det_user", "role_access"})
+    "target",
+    once_but({"det_apply", "det_experiment", "det_export", "det_template", "det_token", "det_user", "role_access"}),
 )
 def test_target_in_the_controller(any_master: Playbooks, target: str) -> None:
     # The second time in the same process: to start one takes longer than most targets.

@@ -59,7 +59,12 @@ def test_imports_go_down_only() -> None:
 
 
 def test_the_engine_knows_no_kind_by_name() -> None:
-    kinds = {path.stem for path in (PLUGINS / "module_utils" / "_kinds").glob("*.py")} - {"kind", "lookup", "masking", "rights"}
+    kinds = {path.stem for path in (PLUGINS / "module_utils" / "_kinds").glob("*.py")} - {
+        "kind",
+        "lookup",
+        "masking",
+        "rights",
+    }
     for path in (PLUGINS / "module_utils" / "_engine").glob("*.py"):
         assert not kinds & set(re.findall(r"_kinds\.(\w+)", path.read_text())), path
 

@@ -39,24 +39,25 @@ class ClusterMessageKind(Declarable):
     fields: t.ClassVar = {"start_time": Field(same=same_moment), "end_time": Field(same=same_moment)}
     arguments = Arguments(
         spec={
-            "message": {"type": "str"},
+            # Not "message", as the API has it: Ansible keeps that name of an option for itself.
+            "text": {"type": "str"},
             "start": {"type": "str"},
             "end": {"type": "str"},
             "duration": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         mutually_exclusive=(("end", "duration"),),
-        required_if=(("state", "present", ("message",)),),
+        required_if=(("state", "present", ("text",)),),
     )
 
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse a text that nobody would see, and times that make no sense."""
         if options["state"] == "absent":
             return
-        if not options["message"].strip():
-            raise InvalidOption("message is empty: it must be a text; to take the message down, set state to absent.")
-        if len(options["message"]) > LENGTH:
-            raise InvalidOption(f"message has {len(options['message'])} characters: it must have at most {LENGTH}.")
+        if not options["text"].strip():
+            raise InvalidOption("text is empty: it must be a text; to take the message down, set state to absent.")
+        if len(options["text"]) > LENGTH:
+            raise InvalidOption(f"text has {len(options['text'])} characters: it must have at most {LENGTH}.")
         start = None if options["start"] is None else _moment("start", options["start"])
         if options["end"] and start is not None and _moment("end", options["end"]) <= start:
             raise InvalidOption(f"end is {options['end']!r}: it must be after start ({options['start']!r}).")
@@ -78,8 +79,8 @@ class ClusterMessageKind(Declarable):
         options = task.options
         if options["state"] == "absent":
             return None
-        wanted: Normal = {"message": options["message"]}
-        is_set = live is None or live["message"] != options["message"]
+        wanted: Normal = {"message": options["text"]}
+        is_set = live is None or live["message"] != options["text"]
         now = datetime.datetime.now(datetime.UTC)
         start = None if options["start"] is None else _moment("start", options["start"])
         if start is None and (live is None or (is_set and options["duration"] is not None)):
@@ -134,7 +135,7 @@ class ClusterMessageKind(Declarable):
 
     def declaration(self, live: Normal, names: Names) -> dict[str, t.Any]:
         """The options that declare the message; that it has begun needs no saying."""
-        options = {"message": live["message"]}
+        options = {"text": live["message"]}
         if live["start_time"] is not None and _moment("", live["start_time"]) > datetime.datetime.now(datetime.UTC):
             options["start"] = live["start_time"]
         if live["end_time"] is not None:

@@ -112,7 +112,7 @@ def limited(apply: Applier, username: str = "auditor") -> Applier:
 def test_a_permission_that_is_missing_for_one_kind_leaves_the_others_planned(apply: Applier) -> None:
     some = limited(apply)
     report = some.folder / "plan.json"
-    manifest = {"cluster_message": {"message": "Down on Sunday."}, "models": [{"name": "mill"}]}
+    manifest = {"cluster_message": {"text": "Down on Sunday."}, "models": [{"name": "mill"}]}
     result = some.ok(manifest, check=True, reports={"json": str(report)})
     assert actions(result) == {"cluster_message/cluster_message": "blocked", "models/mill": "create"}
     said = reason(result, "cluster_message/cluster_message")
@@ -301,10 +301,10 @@ def test_each_kind_is_created_unchanged_changed_and_pruned(apply_demo: Applier, 
 
 
 def test_the_cluster_message_is_set_changed_and_cleared(apply: Applier) -> None:
-    said = {"message": "Down on Sunday.", "end": "2099-01-01T00:00:00Z"}
+    said = {"text": "Down on Sunday.", "end": "2099-01-01T00:00:00Z"}
     (key,) = actions(apply.ok({"cluster_message": said}))
     assert actions(apply.ok({"cluster_message": said})) == {}
-    assert actions(apply.ok({"cluster_message": {**said, "message": "Down on Monday."}})) == {key: "update"}
+    assert actions(apply.ok({"cluster_message": {**said, "text": "Down on Monday."}})) == {key: "update"}
     assert list(actions(apply.ok({"cluster_message": {"state": "absent"}})).values()) == ["remove"]
     assert actions(apply.ok({"cluster_message": {"state": "absent"}})) == {}
 

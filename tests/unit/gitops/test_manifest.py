@@ -82,9 +82,9 @@ def test_a_kind_with_an_empty_list_is_declared_and_one_with_nothing_is_not(tree:
 
 
 def test_the_cluster_message_is_one_mapping(tree: Tree) -> None:
-    tree.write(message="cluster_message: {message: hello, duration: 1d}")
+    tree.write(message="cluster_message: {text: hello, duration: 1d}")
     assert [found.key for found in tree.load().entries] == ["cluster_message"]
-    tree.write(message="cluster_message: [{message: hello}]")
+    tree.write(message="cluster_message: [{text: hello}]")
     assert tree.errors() == ["message.yml:1: an entry of cluster_message is a mapping of options, this is a list."]
 
 
@@ -375,7 +375,7 @@ def test_renames_that_can_not_be(tree: Tree) -> None:
           state: absent
           renamed_from: x
         - {username: dave, renamed_from: ''}
-        cluster_message: {message: hello, renamed_from: x}
+        cluster_message: {text: hello, renamed_from: x}
         projects:
         - {workspace: w, name: p, renamed_from: q}
         """
@@ -456,7 +456,7 @@ def test_an_unknown_key_unlike_any_other_names_all(tree: Tree) -> None:
             "all.yml:1: value of workload_type must be one of: ",
         ),
         (
-            "cluster_message:\n  message: hi\n  end: x\n  duration: 1d",
+            "cluster_message:\n  text: hi\n  end: x\n  duration: 1d",
             "all.yml:1: parameters are mutually exclusive: end|dur",
         ),
         ("tokens: [{description: ci, dest: /tmp/x}]", "all.yml:1: user is missing: it is a part of the key here."),

@@ -30,7 +30,7 @@ RIGHT = [
     "workspaces: [{name: w, role_assignments: [{role: Editor, group: team}], templates: [{name: t, config: {}}]}]",
     "templates: [{name: t, config: {data: {any: [thing, 1, null]}}}]",
     "config_policies: [{workload_type: experiments, constraints: {resources: {max_slots: 4}}}]",
-    "cluster_message: {message: hello, duration: 1d}",
+    "cluster_message: {text: hello, duration: 1d}",
     "cluster_message:",
 ]
 WRONG = [
@@ -46,7 +46,7 @@ WRONG = [
     "groups: [{name: team, members_mode: all}]",
     "workspaces: [{name: w, models: []}]",
     "workspaces: [{name: w, projects: [{name: p, workspace: w}]}]",
-    "cluster_message: [{message: hello}]",
+    "cluster_message: [{text: hello}]",
 ]
 RIGHT_SETTINGS = [
     "schema: 1",

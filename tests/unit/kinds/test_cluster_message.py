@@ -20,7 +20,7 @@ HOUR = datetime.timedelta(hours=1)
 SECOND = datetime.timedelta(seconds=1)
 SOON, LATER, LAST = "2126-01-01T00:00:00Z", "2126-01-02T00:00:00Z", "2126-01-03T00:00:00Z"
 PAST = "2001-01-01T00:00:00Z"
-FULL = {"message": "Maintenance", "start": SOON, "end": LATER}
+FULL = {"text": "Maintenance", "start": SOON, "end": LATER}
 
 
 def writes(sim: Simulator) -> list[str]:
@@ -45,16 +45,16 @@ def is_now(text: str) -> bool:
 
 # What is declared of a message that is FULL, and how it then differs.
 TABLE: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = {
-    "text": ({"message": "Other"}, {"message": "Other"}),
+    "text": ({"text": "Other"}, {"message": "Other"}),
     "start": ({"start": "2126-01-01T12:00:00+02:00"}, {"start_time": "2126-01-01T10:00:00Z"}),
     "end": ({"end": LAST}, {"end_time": LAST}),
     "end taken away": ({"end": ""}, {"end_time": None}),
     "all": (
-        {"message": "Other", "start": LATER, "end": LAST},
+        {"text": "Other", "start": LATER, "end": LAST},
         {"message": "Other", "start_time": LATER, "end_time": LAST},
     ),
     "start and duration": (
-        {"message": "Other", "start": LATER, "duration": "1d"},
+        {"text": "Other", "start": LATER, "duration": "1d"},
         {"message": "Other", "start_time": LATER, "end_time": LAST},
     ),
 }
@@ -65,7 +65,7 @@ def test_a_change_is_predicted_made_and_not_made_again(sim: Simulator, run: Runn
     declared, differs = TABLE[case]
     before = run.ok(OPERATION, **FULL)["cluster_message"]
     sim.journal.clear()
-    options = {"message": "Maintenance", **declared}
+    options = {"text": "Maintenance", **declared}
     predicted = run.ok(OPERATION, check=True, **options)
     assert writes(sim) == []
     result = run.ok(OPERATION, **options)
@@ -80,15 +80,15 @@ def test_a_change_is_predicted_made_and_not_made_again(sim: Simulator, run: Runn
 
 
 def test_creation_and_removal(sim: Simulator, run: Runner) -> None:
-    predicted = run.ok(OPERATION, check=True, message="Hello")
+    predicted = run.ok(OPERATION, check=True, text="Hello")
     assert sim.master.cluster_message is None
-    result = run.ok(OPERATION, message="Hello")
+    result = run.ok(OPERATION, text="Hello")
     assert is_now(result["cluster_message"]["start_time"])
     assert is_now(predicted["cluster_message"]["start_time"])
     assert result["cluster_message"]["end_time"] is None
     # A missing start would have been 1970 to the server; it is shown at once all the same.
     assert run.ok(INFO)["cluster"]["cluster_message"]["message"] == "Hello"
-    again = run.ok(OPERATION, message="Hello")
+    again = run.ok(OPERATION, text="Hello")
     assert (again["changed"], again["requests"]) == (False, 1)
     predicted = run.ok(OPERATION, check=True, state="absent")
     assert sim.master.cluster_message is not None
@@ -99,37 +99,37 @@ def test_creation_and_removal(sim: Simulator, run: Runner) -> None:
 
 
 def test_a_duration_counts_when_the_message_is_set(sim: Simulator, run: Runner) -> None:
-    result = run.ok(OPERATION, message="Slow", duration="90m")["cluster_message"]
+    result = run.ok(OPERATION, text="Slow", duration="90m")["cluster_message"]
     assert is_now(result["start_time"])
     assert moment(result["end_time"]) - moment(result["start_time"]) == 1.5 * HOUR
     for duration in ("90m", "2d"):
-        again = run.ok(OPERATION, message="Slow", duration=duration)
+        again = run.ok(OPERATION, text="Slow", duration=duration)
         assert (again["changed"], again["cluster_message"]) == (False, result)
     sim.master.clock_offset += HOUR
-    other = run.ok(OPERATION, message="Slower", duration="90m")["cluster_message"]
+    other = run.ok(OPERATION, text="Slower", duration="90m")["cluster_message"]
     assert moment(other["end_time"]) - moment(other["start_time"]) == 1.5 * HOUR
     assert is_now(other["start_time"])
 
 
 def test_other_text_keeps_the_times(sim: Simulator, run: Runner) -> None:
     run.ok(OPERATION, **FULL)
-    corrected = run.ok(OPERATION, message="Maintenence")["cluster_message"]
+    corrected = run.ok(OPERATION, text="Maintenence")["cluster_message"]
     assert (corrected["start_time"], corrected["end_time"]) == (SOON, LATER)
 
 
 def test_a_message_that_is_over_is_none(sim: Simulator, run: Runner) -> None:
-    run.ok(OPERATION, message="Slow", duration="1h")
+    run.ok(OPERATION, text="Slow", duration="1h")
     sim.master.clock_offset += 2 * HOUR
     assert run.ok(OPERATION, state="absent")["changed"] is False
-    assert run.ok(OPERATION, message="Slow", duration="4h")["changed"] is True
+    assert run.ok(OPERATION, text="Slow", duration="4h")["changed"] is True
 
 
 def test_an_end_that_has_gone_by_is_unchanged(sim: Simulator, run: Runner) -> None:
     for options in ({"end": PAST}, {"start": "2000-01-01T00:00:00Z", "duration": "1h"}):
-        result = run.ok(OPERATION, message="Old", **options)
+        result = run.ok(OPERATION, text="Old", **options)
         assert (result["changed"], result["cluster_message"]) == (False, None)
-    theirs = run.ok(OPERATION, message="Theirs")["cluster_message"]
-    result = run.ok(OPERATION, message="Old", end=PAST)
+    theirs = run.ok(OPERATION, text="Theirs")["cluster_message"]
+    result = run.ok(OPERATION, text="Old", end=PAST)
     assert (result["changed"], result["cluster_message"]) == (False, theirs)
     assert writes(sim) == ["PUT"]
 
@@ -137,16 +137,16 @@ def test_an_end_that_has_gone_by_is_unchanged(sim: Simulator, run: Runner) -> No
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, "state is present but all of the following are missing: message"),
-        ({"message": " "}, "message is empty"),
-        ({"message": "ä" * 251}, "message has 251 characters: it must have at most 250."),
-        ({"message": "x", "end": SOON, "duration": "1h"}, "mutually exclusive: end|duration"),
-        ({"message": "x", "end": "tomorrow"}, "end is 'tomorrow': it must be a time such as"),
-        ({"message": "x", "start": ""}, "start is '': it must be a time such as"),
-        ({"message": "x", "start": "2126-01-01T00:00:00"}, "it must say its time zone"),
-        ({"message": "x", "start": LATER, "end": SOON}, "it must be after start"),
-        ({"message": "x", "duration": "2w"}, "duration is '2w'"),
-        ({"message": "x", "duration": "0s"}, "duration is '0s': it must be longer than nothing."),
+        ({}, "state is present but all of the following are missing: text"),
+        ({"text": " "}, "text is empty"),
+        ({"text": "ä" * 251}, "text has 251 characters: it must have at most 250."),
+        ({"text": "x", "end": SOON, "duration": "1h"}, "mutually exclusive: end|duration"),
+        ({"text": "x", "end": "tomorrow"}, "end is 'tomorrow': it must be a time such as"),
+        ({"text": "x", "start": ""}, "start is '': it must be a time such as"),
+        ({"text": "x", "start": "2126-01-01T00:00:00"}, "it must say its time zone"),
+        ({"text": "x", "start": LATER, "end": SOON}, "it must be after start"),
+        ({"text": "x", "duration": "2w"}, "duration is '2w'"),
+        ({"text": "x", "duration": "0s"}, "duration is '0s': it must be longer than nothing."),
     ],
 )
 def test_what_is_refused_before_any_call(sim: Simulator, run: Runner, options: dict[str, t.Any], sentence: str) -> None:
@@ -156,13 +156,13 @@ def test_what_is_refused_before_any_call(sim: Simulator, run: Runner, options: d
 
 def test_as_long_as_may_be(run: Runner) -> None:
     # Characters, not bytes.
-    assert run.ok(OPERATION, message="ä" * 250)["changed"]
+    assert run.ok(OPERATION, text="ä" * 250)["changed"]
 
 
 def test_without_the_right(sim: Simulator, run: Runner) -> None:
     user = sim.master.add_user("plain", active=True)
     other = Runner(sim, auth_token=sim.login(user.username))
-    assert "user does not have permission" in other.failed(OPERATION, message="x")
+    assert "user does not have permission" in other.failed(OPERATION, text="x")
     message = other.failed(INFO, gather=["cluster_message"])
     assert message.startswith(
         "gather has 'cluster_message', which takes an administrator, under RBAC the permission UPDATE"
@@ -174,10 +174,10 @@ def test_without_the_right(sim: Simulator, run: Runner) -> None:
 def test_a_write_whose_answer_is_lost_is_made_once_and_settled_by_reading(
     sim: Simulator, run: Runner, method: str
 ) -> None:
-    run.ok(OPERATION, message="first")
+    run.ok(OPERATION, text="first")
     sim.journal.clear()
     sim.faults.add(Fault("lost", method=method, path="/cluster_message"))
-    options = {"state": "absent"} if method == "DELETE" else {"message": "second", "duration": "1h"}
+    options = {"state": "absent"} if method == "DELETE" else {"text": "second", "duration": "1h"}
     assert run.ok(OPERATION, **options)["changed"]
     assert writes(sim) == [method]
     assert "Read again: the cluster_message is as declared." in run.warnings[0]
@@ -205,14 +205,14 @@ def test_times_are_compared_as_times() -> None:
 @pytest.mark.parametrize(
     ("options", "declared"),
     [
-        ({"message": "a"}, {"message": "a"}),
+        ({"text": "a"}, {"text": "a"}),
         (FULL, FULL),
-        ({"message": "a", "end": LATER}, {"message": "a", "end": LATER}),
-        ({"message": "a", "start": PAST}, {"message": "a"}),
+        ({"text": "a", "end": LATER}, {"text": "a", "end": LATER}),
+        ({"text": "a", "start": PAST}, {"text": "a"}),
     ],
 )
 def test_a_message_declares_itself(run: Runner, options: dict[str, t.Any], declared: dict[str, t.Any]) -> None:
-    task = run.task(CLUSTER_MESSAGE, message="x")
+    task = run.task(CLUSTER_MESSAGE, text="x")
     assert CLUSTER_MESSAGE.read_all(task.session, task.names) == []
     run.ok(OPERATION, **options)
     [live] = CLUSTER_MESSAGE.read_all(task.session, task.names)
@@ -224,7 +224,7 @@ def test_a_message_declares_itself(run: Runner, options: dict[str, t.Any], decla
 
 
 def test_an_empty_message_can_not_be_declared(sim: Simulator, run: Runner) -> None:
-    task = run.task(CLUSTER_MESSAGE, message="x")
+    task = run.task(CLUSTER_MESSAGE, text="x")
     task.session.write("PUT", "/api/v1/master/cluster_message", {})
     [live] = CLUSTER_MESSAGE.read_all(task.session, task.names)
     assert CLUSTER_MESSAGE.undeclarable(live, task.names) == "Its text is empty."
