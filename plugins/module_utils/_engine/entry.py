@@ -87,7 +87,8 @@ def execute(
     try:
         result = operation.run(task)
     except errors.DeterminedError as error:
-        return {**task.extra, **_failed(error, session.requests - before)}, connection.secrets
+        # What was done before it failed counts as a change, where the operation says so.
+        return {**_failed(error, session.requests - before), **task.extra}, connection.secrets
     return {**result, "requests": session.requests - before}, connection.secrets
 
 

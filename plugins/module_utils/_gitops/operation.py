@@ -118,7 +118,7 @@ class ApplyOperation:
             return self._applied(task, manifest, cluster, result)
 
     def _planned(self, task: Task, manifest: Manifest, cluster: Cluster, result: dict[str, t.Any]) -> dict[str, t.Any]:
-        plan, _lock = _make_plan(task, manifest, cluster)
+        plan, _lock, _path = _make_plan(task, manifest, cluster)
         _write_plan(task, plan, manifest, cluster)
         _write_reports(task, plan, manifest, cluster)
         for refusal in plan.refusals:
@@ -127,7 +127,7 @@ class ApplyOperation:
 
     def _applied(self, task: Task, manifest: Manifest, cluster: Cluster, result: dict[str, t.Any]) -> dict[str, t.Any]:
         options, session = task.options, task.session
-        plan, lock = _make_plan(task, manifest, cluster)
+        plan, lock, path = _make_plan(task, manifest, cluster)
         _write_plan(task, plan, manifest, cluster)
         task.extra.update(result, **_results(task, plan), refusals=plan.refusals)
         if plan.refusals:
@@ -136,7 +136,6 @@ class ApplyOperation:
                 f"Nothing was written: {' '.join(plan.refusals)} Raise the limit in the settings if it is meant."
             )
         _resolve_secrets(plan)
-        path = _lock_path(options, manifest)
         old = {} if lock is None else dict(lock.objects)
         if path is not None:
             _write_lock(path, manifest, cluster, {**old, **_owned(plan, manifest, plan.now, old)})
@@ -183,12 +182,17 @@ def _check(options: dict[str, t.Any]) -> None:
             check_writable(f"reports.{form}", path)
 
 
-def _make_plan(task: Task, manifest: Manifest, cluster: Cluster) -> tuple[Plan, Lock | None]:
+def _make_plan(task: Task, manifest: Manifest, cluster: Cluster) -> tuple[Plan, Lock | None, str | None]:
+    """The plan, the lock as it is, and the file to write it to: none if what is there is not to be trusted."""
     options = task.options
     path = _lock_path(options, manifest)
     lock, distrust = (None, None) if path is None else read_lock(path, manifest.settings.name or "", cluster.cluster_id)
     if distrust is not None:
-        task.warn(f"{distrust[0].upper()}{distrust[1:]}; nothing counts as managed.")
+        path = None
+        task.warn(
+            f"{distrust[0].upper()}{distrust[1:]}. It is left as it is, and nothing counts as managed; put the right one in its "
+            "place, or remove it to begin anew."
+        )
     planner = Planner(
         task.session,
         manifest,
@@ -213,7 +217,7 @@ def _make_plan(task: Task, manifest: Manifest, cluster: Cluster) -> tuple[Plan, 
             manifest=manifest.settings.name or "",
             environment=manifest.environment,
         )
-    return plan, lock
+    return plan, lock, path
 
 
 def _write_plan(task: Task, plan: Plan, manifest: Manifest, cluster: Cluster) -> None:

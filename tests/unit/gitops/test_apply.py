@@ -168,6 +168,9 @@ def test_a_lock_file_that_is_wrong_prunes_nothing_and_says_so(apply_demo: Applie
     result = apply_demo.ok(one, check=True)
     assert actions(result) == {"templates/*": "blocked"}
     assert str(lock) in reason(result, "templates/*")
+    # Nor is it replaced: it may be the right one of another manifest.
+    assert apply_demo(one)["failed"]
+    assert lock.read_text() == text
 
 
 def test_exclusive_removes_all_that_is_not_declared(apply: Applier) -> None:
@@ -298,6 +301,7 @@ def test_what_failed_is_named_what_depends_on_it_is_skipped_and_a_second_run_fin
     apply.sim.faults.add(full_disk("workspaces"))
     result = apply(CLUSTER, on_error="continue")
     assert "disk full" in result["msg"]
+    assert result["changed"]
     status = {f"{item['kind']}/{item['key']}": item["status"] for item in result["plan"]}
     assert status == {
         "users/ada": "applied",
