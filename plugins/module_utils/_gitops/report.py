@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 
 from .._engine.report_text import markdown_cell, markdown_value, xml_text
 from .._kinds.kind import Normal
-from .plan import Plan
+from .plan import Item, Plan
 
 SCHEMA = 1
 COMMENT = 60_000
@@ -35,8 +35,8 @@ CLASSES = {
 
 ADVICE = {
     "missing": "apply to create it, or take it out of the manifest",
-    "changed": "apply to set it back, or adopt the live values in the manifest",
-    "extra": "apply to remove it, or declare it",
+    "changed": "apply to set it back, or adopt the live values, which the JSON report has as an entry of the manifest",
+    "extra": "apply to remove it, or adopt the entry that the JSON report has of it",
     "blocked": "see the reason",
 }
 
@@ -56,6 +56,9 @@ def document(plan: Plan, *, style: str, exit_hint: int, about: t.Mapping[str, t.
             "class": CLASSES[item.action],
             "advice": ADVICE[CLASSES[item.action]],
             "declared_at": None if item.entry is None else str(item.entry.position),
+            # Of users alone the server tells when somebody last changed them.
+            "modified_at": (item.live or {}).get("modified_at"),
+            "adopt": _adopt(item, plan) if style == "drift" else None,
         }
         for item in plan.items
         if item.action in CLASSES
@@ -75,6 +78,13 @@ def document(plan: Plan, *, style: str, exit_hint: int, about: t.Mapping[str, t.
         "warnings": plan.warnings,
         "objects": objects,
     }
+
+
+def _adopt(item: Item, plan: Plan) -> Normal | None:
+    """The entry that would declare a live object as it is, without secrets; None for what isn't there or is blocked."""
+    if item.live is None or CLASSES[item.action] not in ("changed", "extra"):
+        return None
+    return {item.kind.plural: item.kind.declaration(item.live, plan.now)}
 
 
 def json_text(report: Normal) -> str:
@@ -132,6 +142,8 @@ def _section(found: Normal, drift: bool) -> str:
             f"| {markdown_cell(name)} | {markdown_value(pair['before'])} | {markdown_value(pair['after'])} |"
             for name, pair in found["fields"].items()
         ]
+    if drift and found["modified_at"]:
+        lines += ["", f"Last modified at {markdown_cell(found['modified_at'])}."]
     if drift:
         lines += ["", f"To do: {found['advice']}."]
     return "\n".join(lines)

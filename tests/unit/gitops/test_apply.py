@@ -467,3 +467,45 @@ def test_what_refers_to_something_renamed_is_the_same_by_its_new_name(apply: App
     assert actions(apply.ok(new, check=True)) == renamed
     assert actions(apply.ok(new)) == renamed
     assert actions(apply.ok(new)) == {}
+
+
+def test_a_drift_report_says_how_to_adopt_what_is_live(apply: Applier, tmp_path: pathlib.Path) -> None:
+    declared = {
+        "settings": {"prune": {"templates": "exclusive"}},
+        "users": [{"username": "bo", "remote": True, "display_name": "Bo"}],
+        "templates": [{"name": "a", "config": {"max_restarts": 1}}],
+        "models": [{"name": "mill"}],
+    }
+    apply.ok(declared)
+    apply.ok(
+        {
+            "users": [{"username": "bo", "display_name": "Robert"}],
+            "templates": [{"name": "a", "config": {"max_restarts": 2}}, {"name": "b", "config": {}}],
+            "models": [{"name": "mill", "state": "absent"}],
+        }
+    )
+    files = {form: str(tmp_path / f"drift.{form}") for form in ("json", "markdown", "junit")}
+    result = apply.ok(declared, check=True, reports={"style": "drift", **files})
+    assert result["drift"] == {
+        "missing": ["models/mill"],
+        "changed": ["users/bo", "templates/a"],
+        "extra": ["templates/b"],
+        "blocked": [],
+    }
+    report = json.loads(pathlib.Path(files["json"]).read_text())
+    found = {item["key"]: item for item in report["objects"]}
+    assert found["bo"]["adopt"] == {"users": {"username": "bo", "remote": True, "display_name": "Robert"}}
+    assert found["a"]["adopt"] == {"templates": {"name": "a", "config": {"max_restarts": 2}}}
+    assert found["b"]["adopt"] == {"templates": {"name": "b", "config": {}}}
+    assert (found["mill"]["class"], found["mill"]["adopt"]) == ("missing", None)
+    assert found["bo"]["modified_at"]
+    text = pathlib.Path(files["markdown"]).read_text()
+    assert "| display\\_name | Robert | Bo |" in text
+    assert "Last modified at" in text
+    assert pathlib.Path(files["junit"]).read_text().count("<failure") == 4
+    # What it says to adopt comes to no drift.
+    adopted = {"users": [], "templates": []}
+    for item in report["objects"]:
+        for plural, entry in (item["adopt"] or {}).items():
+            adopted[plural].append(entry)
+    assert actions(apply.ok(adopted, check=True)) == {}
