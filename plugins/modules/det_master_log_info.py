@@ -65,10 +65,7 @@ EXAMPLES = r"""
 
 - name: Show it
   ansible.builtin.debug:
-    msg: "{{ item.timestamp }} {{ item.message }}"
-  loop: "{{ log.master_logs + denied.master_logs }}"
-  loop_control:
-    label: "{{ item.id }}"
+    msg: "{{ (log.master_logs + denied.master_logs) | map(attribute='message') | list }}"
 """
 
 RETURN = r"""

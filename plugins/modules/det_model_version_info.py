@@ -41,10 +41,6 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A model
-  determined.ai.det_model:
-    name: doc-classifier
-
 - name: What of it is in production
   determined.ai.det_model_version_info:
     model: doc-classifier

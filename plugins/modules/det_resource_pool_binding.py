@@ -54,15 +54,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The A100 pool is for these two workspaces alone
+- name: The pool is for these two workspaces alone
   determined.ai.det_resource_pool_binding:
     pool: gpu
-    workspaces: [language-models, Uncategorized]
+    workspaces: [research, Uncategorized]
 
 - name: One more may use it
   determined.ai.det_resource_pool_binding:
     pool: gpu
-    workspaces: [vision]
+    workspaces: [production]
     workspaces_mode: add
 
 - name: It is open to all

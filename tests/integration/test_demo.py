@@ -177,6 +177,7 @@ def test_what_has_its_names_is_left_alone_unless_told(demo: Demo, sim: Simulator
     assert {entry.path for entry in sim.journal if entry.method == "POST"} == {
         "/api/v1/auth/login",
         "/api/v1/auth/logout",
+        "/api/v1/groups/search",
     }
 
 

@@ -10,6 +10,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 import time
 import typing as t
 import xml.etree.ElementTree as ET
@@ -421,7 +422,7 @@ def test_pipelines_run_as_far_as_a_shell_can(repository: Repository, path: pathl
     repository.git("push", "--quiet", "--set-upstream", "origin", branch)
     environment = {
         **repository.playbooks.environment,
-        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{home / 'bin'}:{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         "VAULT_PASSWORD": VAULT,
         "RUNNER_TEMP": str(home),
         "NUMBER": "7",

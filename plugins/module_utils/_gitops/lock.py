@@ -179,13 +179,33 @@ def check_writable(option: str, path: str) -> None:
 def alone(cluster_id: str) -> t.Iterator[None]:
     """Be the only apply to a cluster by this user of this machine.
 
-    The operating system ends the claim with the process, however that ends. The claim's file stays: its content says who holds
-    it, while somebody does.
+    The operating system ends the claim with the process, however that ends; after a kill, its file stays and is taken over.
 
     :raises DeterminedError: another one is at work, with who holds it since when.
     """
     name = f"determined-ai-apply-{os.getuid()}-{hashlib.sha256(cluster_id.encode()).hexdigest()[:16]}.lock"
     path = pathlib.Path(tempfile.gettempdir(), name)
+    held = False
+    while not held:
+        with _claim(path) as claim:
+            # Between opening and locking, whoever held the file may have removed it: then it is nobody's claim.
+            held = path.exists() and os.path.samestat(os.fstat(claim.fileno()), path.stat())
+            if held:
+                since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                claim.write(f"process {os.getpid()} of {getpass.getuser()}, since {since}\n")
+                claim.flush()
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _claim(path: pathlib.Path) -> t.Iterator[t.TextIO]:
+    """Open and lock the file of a claim, empty.
+
+    :raises DeterminedError: somebody holds it, or it can't be opened.
+    """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -198,11 +218,5 @@ def alone(cluster_id: str) -> t.Iterator[None]:
                 f"Another apply to this cluster is at work on this machine: {claim.read().strip() or 'it has just started'}. Try "
                 "again when it has ended."
             ) from None
-        claim.seek(0)
         claim.truncate()
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        claim.write(f"process {os.getpid()} of {getpass.getuser()}, since {since}\n")
-        claim.flush()
-        yield
-        claim.seek(0)
-        claim.truncate()
+        yield claim
