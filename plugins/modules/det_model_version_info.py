@@ -43,7 +43,7 @@ seealso:
 EXAMPLES = r"""
 - name: What of it is in production
   determined.ai.det_model_version_info:
-    model: doc-classifier
+    model: image-classifier
     labels: [production]
   register: production
 """
