@@ -207,15 +207,16 @@ def examples(path: pathlib.Path) -> list[dict[str, t.Any]]:
     raise AssertionError(f"{path.name} has no EXAMPLES")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_examples_of_the_module_run(measured: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
+def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
     """Each first in check mode, then for real: later examples of a module work on what earlier ones have made."""
     tasks = examples(path)
     # The one kind that a master knows only when it is configured for it.
     sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
     play = {"hosts": "localhost", "gather_facts": True, "gather_subset": ["!all", "!min", "env"], "vars": GIVEN}
     twice = [{**task, **mode} for task in tasks for mode in ({"check_mode": True}, {})]
-    results = measured.run([{**play, "tasks": twice}], "--diff").ok().results[1:]
+    results = playbooks.run([{**play, "tasks": twice}], "--diff").ok().results[1:]
     assert [entry["task"] for entry in results] == [task["name"] for task in twice]
     changes = [entry["result"]["changed"] for entry in results]
     assert changes[::2] == changes[1::2]
