@@ -19,7 +19,8 @@ def main(file: str) -> None:
 
     from ansible_collections.determined.ai.plugins.module_utils._engine.entry import argument_spec
     from ansible_collections.determined.ai.plugins.module_utils._gitops.kinds import KINDS
-    from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest import Document, Position, build
+    from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest import Document, Position
+    from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest_builder import build
     from ansible_collections.determined.ai.plugins.module_utils._gitops.operation import APPLY
     from ansible_collections.determined.ai.plugins.module_utils._gitops.planner import Planner
     from ansible_collections.determined.ai.plugins.module_utils._kinds.rights import Rights
