@@ -92,10 +92,10 @@ class Applier:
                 for item, held in first:
                     if item.temporary:
                         self._step(sessions, item, held, to_temporary=True)
-                renames = [pair for pair in first if pair[0].action == RENAME]
-                for item, held in renames:
-                    self._step(sessions, item, held)
-                self._side_by_side(sessions, [pair for pair in first if pair not in renames])
+                for item, held in first:
+                    if item.action == RENAME:
+                        self._step(sessions, item, held)
+                self._side_by_side(sessions, [pair for pair in first if pair[0].action != RENAME])
             for stage in late:
                 for kind in self._kinds:
                     self._side_by_side(sessions, [pair for pair in stage if pair[0].kind is kind])

@@ -15,11 +15,17 @@ from __future__ import annotations
 import itertools
 import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from .._kinds.kind import Declarable, Normal
 from .._kinds.lookup import Named, NamedGroup, NamedUser, Names, Role, nearest
+from .._wire import errors
 from .._wire.errors import InvalidOption
 from .._wire.session import Session
+from .._wire.session_pool import SessionPool
+
+UNREADABLE = (errors.Forbidden, errors.NotFound, errors.NotSupported, errors.Rejected)
+"""What a master says of a kind or object that it does not show; the others can be read all the same."""
 
 
 class Directory(Names):
@@ -81,6 +87,36 @@ class Directory(Names):
         """The keys that more than one live object has, with these objects: none of them can be declared."""
         self.objects(plural)
         return self._twice[plural]
+
+    def complete(self, plural: str, keys: t.Collection[str], concurrency: int) -> dict[str, errors.DeterminedError]:
+        """Read what the list of a kind lacks of some of its objects. One that turns out not to be there is dropped.
+
+        :param concurrency: how many reads go on at once.
+        :returns: what could not be read and why, by key.
+        """
+        kind, objects = self._kinds[plural], self.objects(plural)
+        wanted = [key for key in objects if key in keys]
+        if not kind.completes or not wanted:
+            return {}
+
+        def read(key: str) -> Normal | errors.DeterminedError | None:
+            with sessions.one() as session:
+                try:
+                    return kind.complete(session, objects[key])
+                except errors.DeterminedError as error:
+                    return error
+
+        with SessionPool(self._session) as sessions, ThreadPoolExecutor(concurrency) as pool:
+            found = dict(zip(wanted, pool.map(read, wanted), strict=True))
+        failed: dict[str, errors.DeterminedError] = {}
+        for key, item in found.items():
+            if isinstance(item, errors.DeterminedError):
+                failed[key] = item
+            elif item is None:
+                self.drop(plural, key)
+            else:
+                self.put(plural, key, key, item)
+        return failed
 
     def follow(self, plural: str, names: Directory) -> None:
         """Give the objects of a kind the keys that they have once what they refer to is renamed as another directory has it."""

@@ -14,16 +14,13 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from .._engine.report_text import markdown_cell
 from .._kinds.kind import Arguments, Declarable, Normal, Task
 from .._kinds.masking import KEEP
 from .._kinds.rights import Rights
-from .._wire import errors
 from .._wire.errors import InvalidOption
-from .._wire.session_pool import SessionPool
-from .directory import Directory
+from .directory import UNREADABLE, Directory
 from .kinds import KINDS, NESTED, POOL_BINDINGS, POOLS, SINGLE, WORKSPACES
 from .operation import PLURALS, Cluster
 
@@ -123,38 +120,19 @@ class _Reading:
         for kind in self._chosen:
             try:
                 found = self._directory.objects(kind.plural)
-            except (errors.Forbidden, errors.NotFound, errors.NotSupported, errors.Rejected) as error:
+            except UNREADABLE as error:
                 self._leave_out(kind, "*", str(error))
                 continue
             gap = rights.gap(kind.plural)
             if gap is not None:
                 self._leave_out(kind, "*", f"The list may not be whole: {gap}.")
-            for key in sorted(self._complete(kind, found, concurrency)):
-                self._add(kind, key)
+            failed = self._directory.complete(kind.plural, found, concurrency)
+            for key in sorted(found):
+                if key in failed:
+                    self._leave_out(kind, key, str(failed[key]))
+                else:
+                    self._add(kind, key)
         return self
-
-    def _complete(self, kind: Declarable, found: t.Mapping[str, Normal], concurrency: int) -> list[str]:
-        """Read what the list lacks of each object.
-
-        :returns: the keys of those that could be read.
-        """
-        if not kind.completes or not found:
-            return list(found)
-
-        def complete(key: str) -> str | None:
-            with sessions.one() as session:
-                try:
-                    whole = kind.complete(session, found[key])
-                except errors.DeterminedError as error:
-                    self._leave_out(kind, key, str(error))
-                    return None
-            if whole is None:
-                return None
-            self._directory.put(kind.plural, key, key, whole)
-            return key
-
-        with SessionPool(self._task.session) as sessions, ThreadPoolExecutor(concurrency) as pool:
-            return [key for key in list(pool.map(complete, list(found))) if key is not None]
 
     def _add(self, kind: Declarable, key: str) -> None:
         live = self._directory.objects(kind.plural)[key]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fnmatch
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from .._engine.compare import NONE, REMOVE, UPDATE, Change, compare
 from .._engine.diff import difference
@@ -21,8 +20,7 @@ from .._kinds.rights import Rights
 from .._wire import errors
 from .._wire.errors import InvalidOption
 from .._wire.session import Session
-from .._wire.session_pool import SessionPool
-from .directory import Directory
+from .directory import UNREADABLE, Directory
 from .lock import Lock
 from .manifest import Entry, Manifest, ManifestErrors, Position
 from .plan import (
@@ -84,7 +82,7 @@ class Planner:
         self._then = self._now
         self._unreadable: dict[str, str] = {}
         self._warnings: list[str] = []
-        self._complete: dict[Key, Normal | errors.DeterminedError | None] = {}
+        self._incomplete: dict[Key, errors.DeterminedError] = {}
         self._renamed = False
 
     def plan(self) -> Plan:
@@ -146,7 +144,7 @@ class Planner:
     def _read(self, kind: Declarable) -> None:
         try:
             self._now.objects(kind.plural)
-        except (errors.Forbidden, errors.NotFound, errors.NotSupported, errors.Rejected) as error:
+        except UNREADABLE as error:
             self._unreadable[kind.plural] = str(error)
 
     def _look_closer(self, kind: Declarable, declared: list[Entry]) -> None:
@@ -157,41 +155,16 @@ class Planner:
             return
         if self._renamed:
             self._now.follow(plural, self._then)
-        if kind.completes:
-            self._read_details(kind, declared)
-            if self._renamed:
-                for key, found in self._complete.items():
-                    if key[0] == plural and isinstance(found, dict):
-                        self._complete[key] = kind.relabeled(found, self._then)
-        self._then.adopt(plural, self._now)
-
-    def _read_details(self, kind: Declarable, declared: list[Entry]) -> None:
-        plural = kind.plural
-        objects = self._now.objects(plural)
-        keys = {entry.key for entry in declared} | {entry.renamed_from or entry.key for entry in declared}
+        keys = {key for entry in declared for key in (entry.key, entry.renamed_from) if key is not None}
         if self._prune.get(plural) == "exclusive":
-            keys |= objects.keys()
+            keys |= self._now.objects(plural).keys()
         elif plural in self._prune and self._lock is not None:
             keys |= {key for owned, key in self._lock.objects if owned == plural}
-        wanted = [key for key in objects if key in keys]
-        if not wanted:
-            return
-
-        def read(key: str) -> None:
-            with sessions.one() as session:
-                try:
-                    found = kind.complete(session, objects[key])
-                except errors.DeterminedError as error:
-                    self._complete[plural, key] = error
-                    return
-            self._complete[plural, key] = found
-
-        with SessionPool(self._session) as sessions, ThreadPoolExecutor(self._concurrency) as pool:
-            list(pool.map(read, wanted))
-        for key in wanted:
-            if self._complete[plural, key] is None:
-                del self._complete[plural, key]
-                self._now.drop(plural, key)
+        failed = self._now.complete(plural, keys, self._concurrency)
+        self._incomplete.update({(plural, key): error for key, error in failed.items()})
+        if self._renamed:
+            self._now.follow(plural, self._then)
+        self._then.adopt(plural, self._now)
 
     def _live(self, kind: Declarable, key: str | None) -> Normal | None:
         """The live object, complete.
@@ -200,11 +173,9 @@ class Planner:
         """
         if key is None:
             return None
-        live = self._now.objects(kind.plural).get(key)
-        found = self._complete.get((kind.plural, key), live)
-        if isinstance(found, errors.DeterminedError):
-            raise found
-        return found
+        if (kind.plural, key) in self._incomplete:
+            raise self._incomplete[kind.plural, key]
+        return self._now.objects(kind.plural).get(key)
 
     # --- references ---
 
@@ -239,10 +210,9 @@ class Planner:
                 if reference.key in live and why is None:
                     continue
                 noun = reference.kind.replace("_", " ")
-                why = (
-                    why
-                    or f"it is neither on the cluster nor declared, or you may not see it.{nearest(reference.key, [*live, *declared.get(reference.kind, ())])}"
-                )
+                if why is None:
+                    near = nearest(reference.key, [*live, *declared.get(reference.kind, ())])
+                    why = f"it is neither on the cluster nor declared, or you may not see it.{near}"
                 wrong.append((entry.position, f"{reference.option} is {reference.key!r}: of these {noun}, {why}"))
         if wrong:
             raise ManifestErrors(wrong)
@@ -267,9 +237,7 @@ class Planner:
             task = self._task(item)
             wanted = kind.wanted(task, item.live)
             self._note(item, task, self._compared(item, wanted))
-        except InvalidOption as error:
-            item.block(str(error))
-        except (errors.Forbidden, errors.NotFound, errors.Rejected, errors.NotSupported) as error:
+        except (InvalidOption, *UNREADABLE) as error:
             item.block(str(error))
         return item
 
@@ -463,7 +431,7 @@ class Planner:
             if protected is not None:
                 item.reason = f"kept: {protected}"
                 return item
-            if kind.plural == "role_assignments" and live.get("server_made") and self._settings.creator != "remove":
+            if live.get("server_made") and self._settings.creator != "remove":
                 return None
             if key in self._now.twice(kind.plural):
                 raise InvalidOption("several live objects have this key, so which one is meant can't be told")

@@ -16,7 +16,7 @@ import dataclasses
 
 from .._wire import errors
 from .._wire.session import Live, Session
-from .lookup import Permission
+from .lookup import Role
 
 CLUSTER_ADMIN = "ClusterAdmin"
 
@@ -47,14 +47,6 @@ WHOLE: dict[str, tuple[bool, tuple[str, ...]]] = {
 cluster-wide for it under RBAC. All checked on a running 0.38.1 master."""
 
 
-class HeldRole(Live):
-    """A role of the caller."""
-
-    role_id: int
-    name: str = ""
-    permissions: list[Permission] | None = None
-
-
 class Held(Live):
     """Where the caller holds a role."""
 
@@ -66,7 +58,7 @@ class Held(Live):
 class Summary(Live):
     """The answer of ``GET /permissions/summary``."""
 
-    roles: list[HeldRole] | None = None
+    roles: list[Role] | None = None
     assignments: list[Held] | None = None
 
 
