@@ -72,7 +72,7 @@ seealso:
 EXAMPLES = r"""
 - name: Take a machine out of use, and wait until it is empty
   determined.ai.det_agent:
-    agent: gpu-node-3
+    agent: gpu-node-2
     state: drained
     wait_drained: true
     wait_timeout: 14400
@@ -80,11 +80,11 @@ EXAMPLES = r"""
 
 - name: Back to work
   determined.ai.det_agent:
-    agent: gpu-node-3
+    agent: gpu-node-2
 
 - name: Out at once, whatever runs there
   determined.ai.det_agent:
-    agent: gpu-node-2
+    agent: gpu-node-3
     state: disabled
 """
 
