@@ -10,7 +10,7 @@ import uuid
 from .cluster import HIDDEN, needs
 from .gateway import Bool, Call, Enum, Int32, Message, OrderBy, String, page_memory, plain, route, timestamp
 from .running import containers, placement
-from .state import VERSION, AgentRow, Master, SlotRow
+from .state import AgentRow, Master, SlotRow
 
 Container = dict[str, t.Any]
 
@@ -84,7 +84,7 @@ def agent_object(master: Master, row: AgentRow, *, masked: bool = False) -> dict
         "addresses": [HIDDEN if masked else "" if row.link == "new" else row.address],
         "enabled": row.link == "new" or (row.enabled and row.link == "up"),
         "draining": row.link != "new" and (row.draining or row.link == "down"),
-        "version": VERSION,
+        "version": row.version,
         "resourcePools": [row.resource_pool],
         "slotStats": stats,
     }

@@ -52,17 +52,38 @@ def message_object(row: ClusterMessage) -> dict[str, t.Any]:
     return out
 
 
+def sso_providers(config: dict[str, t.Any]) -> list[tuple[str, str, str, bool]]:
+    """Type, name, address and redirection of what logs people in (master/internal/plugin/sso/sso.go)."""
+    saml, oidc, cloud = config["saml"], config["oidc"], config["det_cloud"]
+    found = []
+    if saml["enabled"]:
+        found.append(
+            ("SAML", saml["provider"], f"{saml['idp_recipient_url']}/saml/initiate", bool(saml.get("always_redirect")))
+        )
+    if oidc["enabled"]:
+        found.append(
+            ("OIDC", oidc["provider"] or "SSO", f"{oidc['idp_recipient_url']}/oidc/sso", oidc["always_redirect"])
+        )
+    if cloud["enabled"]:
+        found.append(("DetCloud", "det-cloud", cloud["login_url"], cloud["always_redirect"]))
+    return found
+
+
 @route("GET", "/api/v1/master", auth=False)
 def get_master(call: Call) -> dict[str, t.Any]:
     """What the cluster is, without a login."""
     master = call.master
+    telemetry = master.config["telemetry"]
     out = {
         "version": VERSION,
         "masterId": master.master_id,
         "clusterId": master.cluster_id,
         "clusterName": master.config["cluster_name"],
-        "telemetryEnabled": False,
-        "ssoProviders": [],
+        "telemetryEnabled": bool(telemetry["enabled"] and telemetry["segment_webui_key"]),
+        "ssoProviders": [
+            {"name": name, "ssoUrl": url, "type": kind, "alwaysRedirect": redirects}
+            for kind, name, url, redirects in sso_providers(master.config)
+        ],
         "externalLoginUri": "",
         "externalLogoutUri": "",
         "branding": "determined",
@@ -87,7 +108,11 @@ def info(master: Master) -> dict[str, t.Any]:
         "cluster_id": master.cluster_id,
         "cluster_name": master.config["cluster_name"],
         "telemetry": {"enabled": False, "otel_enabled": False, "otel_endpoint": ""},
-        "sso_providers": None,
+        "sso_providers": [
+            {"sso_url": url, "name": name, "type": kind, "always_redirect": redirects}
+            for kind, name, url, redirects in sso_providers(master.config)
+        ]
+        or None,
     }
 
 
@@ -107,6 +132,9 @@ def printable(config: dict[str, t.Any]) -> dict[str, t.Any]:
     out = copy.deepcopy(config)
     out["db"]["password"] = HIDDEN
     out["security"]["initial_user_password"] = HIDDEN
+    for key in ("segment_master_key", "segment_webui_key"):
+        if out["telemetry"][key]:
+            out["telemetry"][key] = HIDDEN
     storage = out["checkpoint_storage"]
     for key in ("access_key", "secret_key"):
         if storage.get(key):
@@ -154,18 +182,19 @@ def patch_master_config(call: Call) -> dict[str, t.Any]:
 
 @route("GET", "/api/v1/master/logs", query={"offset": Int32, "limit": Int32, "follow": Bool}, stream=True)
 def master_logs(call: Call) -> Lines:
-    """The master's log; its first entry is the config."""
+    """The master's log; its first entry is the config. Ids count all entries ever written (master/pkg/logger/log_buffer.go)."""
     offset, limit, lines = call.query.get("offset", 0), call.query.get("limit", 0), call.master.log_lines
+    gone = call.master.log_gone
     if limit < 0:
         raise bad("Limit must be >= 0")
     if call.master.rbac and not call.master.can(call.caller, "VIEW_MASTER_LOGS"):
         raise forbidden(Master.denied("VIEW_MASTER_LOGS").message)
-    start = max(0, len(lines) + offset) if offset < 0 else offset
+    start = max(0, len(lines) + offset if offset < 0 else offset - gone)
     stop = len(lines) if limit == 0 else start + limit
     return Lines(
         [
             {"logEntry": {"id": number, "message": text, "timestamp": nanos(when), "level": level}}
-            for number, (when, level, text) in list(enumerate(lines))[start:stop]
+            for number, (when, level, text) in list(enumerate(lines, gone))[start:stop]
         ]
     )
 

@@ -161,6 +161,7 @@ class TrialRow:
         validations: (total batches, end time, metrics) in the order of reporting.
         training_metrics: metrics by total batches.
         training_ends: when those were reported, by total batches; what is not there ended with the validation.
+        released: when a paused one gave back what it held; None of one that never held anything.
     """
 
     id: int
@@ -181,6 +182,7 @@ class TrialRow:
     training_ends: dict[int, datetime] = dataclasses.field(default_factory=dict)
     checkpoint_uuids: list[str] = dataclasses.field(default_factory=list)
     log_retention_days: int | None = None
+    released: datetime | None = None
 
 
 @dataclasses.dataclass(slots=True)

@@ -127,11 +127,15 @@ def placement(master: Master, pool: str) -> dict[tuple[str, int], Work]:
     return {(agent.id, slot): running[job] for agent in agents for slot, job in agent.held.items()}
 
 
-def agents_of(master: Master, work: Work) -> list[AgentRow]:
-    """The agents that a job is on."""
-    placement(master, work.pool)
-    agents = sorted(master.agents.values(), key=lambda agent: agent.id)
-    return [agent for agent in agents if work.job_id in agent.aux or work.job_id in agent.held.values()]
+def agents_by_job(master: Master) -> dict[str, list[AgentRow]]:
+    """The agents that each job is on."""
+    for pool in {agent.resource_pool for agent in master.agents.values()}:
+        placement(master, pool)
+    found: dict[str, list[AgentRow]] = {}
+    for agent in sorted(master.agents.values(), key=lambda agent: agent.id):
+        for job in dict.fromkeys([*agent.held.values(), *agent.aux]):
+            found.setdefault(job, []).append(agent)
+    return found
 
 
 def device(slot: SlotRow) -> dict[str, t.Any]:
@@ -179,7 +183,7 @@ def current_trial(master: Master, work: Work) -> TrialRow | None:
 def get_tasks(call: Call) -> dict[str, t.Any]:
     """The allocations of what runs or waits."""
     master = call.master
-    out = {}
+    out, agents = {}, agents_by_job(master)
     for work in live(master):
         if not sees(call, work):
             continue
@@ -211,13 +215,38 @@ def get_tasks(call: Call) -> dict[str, t.Any]:
                     },
                     "containerId": container_id(work, agent),
                 }
-                for agent in agents_of(master, work)
+                for agent in agents.get(work.job_id, ())
             ],
             "schedulerType": "priority",
             "priority": work.priority,
-            "proxyPorts": [],
+            "proxyPorts": proxy_ports(work, task),
         }
     return {"allocationIdToSummary": out}
+
+
+OWN_PORTS = {"notebook": 2950, "tensorboard": 2750, "shell": 3449}
+"""Where tasks answer; the master draws the numbers. The shell's is in its entrypoint too."""
+
+
+def proxy_ports(work: Work, task: str) -> list[dict[str, t.Any]]:
+    """What the master's proxy leads to: the task's own port, which a shell's SSH key guards, and those of its configuration."""
+    config = work.row.base.data if work.is_experiment else work.row.config
+    kind = "" if work.is_experiment else work.row.kind
+    ports = []
+    if kind in OWN_PORTS:
+        shell = kind == "shell"
+        ports.append({"serviceId": task, "port": OWN_PORTS[kind], "proxyTcp": shell, "unauthenticated": shell})
+    for one in (config.get("environment") or {}).get("proxy_ports") or []:
+        number = one["proxy_port"]
+        ports.append(
+            {
+                "serviceId": task if one.get("default_service_id") else f"{task}:{number}",
+                "port": number,
+                "proxyTcp": bool(one.get("proxy_tcp")),
+                "unauthenticated": bool(one.get("unauthenticated")),
+            }
+        )
+    return ports
 
 
 @route("GET", "/api/v1/tasks/{taskId}")
@@ -229,7 +258,7 @@ def get_task(call: Call) -> dict[str, t.Any]:
         work, kind, begun, ended = of_task(row), row.kind.upper(), row.start_time, row.ended
         if not sees(call, work):
             raise master.not_found("task", key)
-        state, slots = ("TERMINATED" if ended else work.allocation), work.slots
+        state, slots, released = ("TERMINATED" if ended else work.allocation), work.slots, None
     else:
         trial = next((trial for trial in master.trials.values() if trial.task_id == key), None)
         experiment = None if trial is None else master.experiments.get(trial.experiment_id)
@@ -237,8 +266,14 @@ def get_task(call: Call) -> dict[str, t.Any]:
             raise master.not_found("task", key)
         kind, begun, ended = "TRIAL", trial.start_time, trial.end_time
         work = of_experiment(master, experiment)
-        state, slots = ("TERMINATED" if ended else work.allocation), work.slots
+        slots, released = work.slots, trial.released
+        state = "TERMINATED" if ended or experiment.state == "PAUSED" else work.allocation
     allocation = {"taskId": key, "state": f"STATE_{state}", "allocationId": f"{key}.1", "slots": slots}
+    # One that was never granted has no times, ended or not ([live]).
+    if released or state in ("PULLING", "STARTING", "RUNNING"):
+        allocation["startTime"] = milliseconds(begun)
+    if released:
+        allocation["endTime"] = milliseconds(released)
     shown = {
         "taskId": key,
         "taskType": f"TASK_TYPE_{kind}",

@@ -148,6 +148,7 @@ class AgentRow:
     draining: bool = False
     link: str = "up"
     stuck: bool = False
+    version: str = VERSION
     held: dict[int, str] = dataclasses.field(default_factory=dict)
     aux: dict[str, None] = dataclasses.field(default_factory=dict)
 
@@ -183,6 +184,7 @@ class Master:
         self.cluster_name = ""
         self.config: dict[str, t.Any] = {}
         self.log_lines: list[tuple[datetime, str, str]] = []
+        self.log_gone = 0  # entries that the log's ring has lost; tests set it
         self.sequences: dict[str, itertools.count[int]] = {}
         self.signing_key = secrets.token_bytes(32)
         self.call_later: Callable[[float, Callable[[], None]], None] | None = None  # set by the server's event loop

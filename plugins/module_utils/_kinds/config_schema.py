@@ -15,6 +15,7 @@ only when somebody uses the template (API page ml-resources, section 2). The fac
 from __future__ import annotations
 
 import difflib
+import itertools
 import typing as t
 
 Keys = dict[str, t.Any]
@@ -83,6 +84,50 @@ KNOWN = _keys(
 )
 
 
+_TRAINING_CODE = "training code sets it"
+_OLD_SEARCHERS = "no searcher of this release reads it"
+_NO_LONGER_USED = "it has not been used for long"
+
+_DEPRECATED: dict[tuple[str, ...], str] = {
+    # comments of schemas/expconf/v0
+    ("data_layer",): "it is ignored since 0.19.10",
+    ("resources", "agent_label"): "it is ignored since 0.20.0",
+    ("tensorboard_storage",): _NO_LONGER_USED,
+    ("security",): _NO_LONGER_USED,
+    ("internal",): "it is for forks of experiments from before 0.15.6",
+    # docs/reference/experiment-config-reference.rst
+    ("scheduling_unit",): _TRAINING_CODE,
+    ("records_per_epoch",): _TRAINING_CODE,
+    ("min_validation_period",): _TRAINING_CODE,
+    ("min_checkpoint_period",): _TRAINING_CODE,
+    ("optimizations",): _TRAINING_CODE,
+    # master/pkg/schemas/expconf/searcher_config.go: AssertCurrent
+    ("searcher", "max_length"): "training code, or time_metric and max_time, set it",
+    ("searcher", "stop_once"): "it goes away in a later release",
+    ("searcher", "budget"): _OLD_SEARCHERS,
+    ("searcher", "train_stragglers"): _OLD_SEARCHERS,
+    ("searcher", "unit"): _OLD_SEARCHERS,
+    # master/pkg/model/environment_config.go: RuntimeItem
+    ("environment", "image", "gpu"): "its name is cuda",
+    ("environment", "environment_variables", "gpu"): "its name is cuda",
+}
+"""Where keys stand that are still accepted, and why nobody should set them."""
+
+
+def deprecated_keys(config: dict[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+    """The deprecated keys that a template's configuration sets, each with the reason. Null sets nothing."""
+    for path, why in _DEPRECATED.items():
+        value: t.Any = config
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None:
+            yield ".".join(path), why
+
+
+REMOVED_SEARCHERS = frozenset({"adaptive", "adaptive_simple", "custom", "sync_halving"})
+"""Searchers that the schema knows and no new experiment can have (``AssertCurrent`` too)."""
+
+
 class WrongKey(t.NamedTuple):
     """A key that nothing reads.
 
@@ -94,9 +139,12 @@ class WrongKey(t.NamedTuple):
     nearest: str
 
 
-def wrong_keys(config: dict[str, t.Any]) -> list[WrongKey]:
-    """All keys of a template's configuration that are unknown or misspelt, in the order in which they stand there."""
-    return list(_wrong(config, KNOWN, ""))
+def wrong_keys(config: dict[str, t.Any], limit: int | None = None) -> list[WrongKey]:
+    """The keys of a template's configuration that are unknown or misspelt, in the order in which they stand there.
+
+    :param limit: how many at most; None for all.
+    """
+    return list(itertools.islice(_wrong(config, KNOWN, ""), limit))
 
 
 def boolean_keys(value: t.Any, path: str = "") -> t.Iterator[str]:
@@ -121,7 +169,9 @@ def _wrong(value: t.Any, known: Keys | None, path: str) -> t.Iterator[WrongKey]:
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _wrong(item, known, f"{path}[{index}]")
+            # No list of the schemas holds lists, and a master stores them as deep as anybody likes.
+            if isinstance(item, dict):
+                yield from _wrong(item, known, f"{path}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
             place = _below(path, str(name))
@@ -137,6 +187,8 @@ def _below(path: str, name: str) -> str:
 
 def _nearest(name: str, known: Keys, path: str) -> str:
     """The right key for a wrong one: of the same level if it is much like one, else the same name in its one right place."""
+    # Comparing takes a time that grows with the square of the length.
+    name = name[:100]
     close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.75)
     if not close:
         places = list(_places(name, KNOWN, ""))

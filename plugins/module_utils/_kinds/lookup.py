@@ -12,7 +12,7 @@ import difflib
 import typing as t
 
 from .._wire.errors import InvalidOption
-from .._wire.paging import Page, read_memory_list
+from .._wire.paging import Page, check_whole, read_memory_list
 from .._wire.session import Live, Session, decode
 
 
@@ -165,7 +165,9 @@ def read_groups(session: Session, name: str | None = None, user_id: int | None =
     asked = {"name": name, "userId": user_id}
     body = {"limit": -1, **{key: value for key, value in asked.items() if value is not None}}
     answer = session.write("POST", "/api/v1/groups/search", body)
-    return decode(answer, FoundGroups.model_validate, answer.json(), "a list").groups
+    found = decode(answer, FoundGroups.model_validate, answer.json(), "a list")
+    check_whole("POST /api/v1/groups/search", found)
+    return found.groups
 
 
 def read_roles(session: Session) -> list[Role]:

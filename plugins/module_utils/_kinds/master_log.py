@@ -65,13 +65,25 @@ def shown_message(number: int, text: str) -> str:
     return f"{CONFIG}{json.dumps(masked(config), ensure_ascii=False)}{masked_text(text[end:])}"
 
 
-def read_entries(session: Session, offset: int) -> list[LogEntry]:
+def logged_config(text: str) -> dict[str, t.Any] | None:
+    """The configuration in the text of an entry as anyone reads it there, secrets and all; None for other entries."""
+    if not text.startswith(CONFIG):
+        return None
+    try:
+        config, _end = json.JSONDecoder().raw_decode(text, len(CONFIG))
+    except ValueError:
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def read_entries(session: Session, offset: int, limit: int | None = None) -> list[LogEntry]:
     """Read entries from the oldest to the newest.
 
     :param offset: where to begin; a negative one counts from the end.
+    :param limit: how many to read at most; None reads to the end.
     :raises errors.BadAnswer: the stream is not one of entries, or ended with an error.
     """
-    answer = session.call("GET", LOG, query={"offset": offset})
+    answer = session.call("GET", LOG, query={"offset": offset, "limit": limit})
     return [_entry(answer, line) for line in answer.content.splitlines() if line.strip()]
 
 

@@ -36,6 +36,9 @@ LOGIN_TIMEOUT = 30.0
 LOCK_WAIT = 2 * LOGIN_TIMEOUT
 """Seconds that the end of a run waits for a login that is still under way."""
 
+ACCEPTED, INACTIVE, REFUSED = "accepted", "inactive", "refused"
+"""What the master says to a password: the user is in, would be if it were active, or is not."""
+
 
 class Login(t.Protocol):
     """Where a client gets its token from."""
@@ -181,21 +184,28 @@ def log_in(transport: Transport) -> str:
     return token
 
 
-def password_matches(connection: Connection, warn: t.Callable[[str], None], username: str, password: str) -> bool:
-    """Whether a user may log in with a password, found out by doing so. This moves the user's last-login time.
+def try_password(connection: Connection, warn: t.Callable[[str], None], username: str, password: str) -> str:
+    """What the master says to a login: `ACCEPTED`, which moves the user's last-login time, `INACTIVE` or `REFUSED`.
 
-    An inactive user is refused with 403 only after the right password (API page, section 2), so that is a match.
+    An inactive user is refused with 403 only after the right password (API page, section 2).
+
+    :raises errors.DeterminedError: neither of these.
     """
     transport = Transport(dataclasses.replace(connection, username=username, password=password, token=None), warn)
     try:
         log_out(transport, log_in(transport))
     except errors.Unauthenticated:
-        return False
+        return REFUSED
     except errors.Forbidden:
-        return True
+        return INACTIVE
     finally:
         transport.close()
-    return True
+    return ACCEPTED
+
+
+def password_matches(connection: Connection, warn: t.Callable[[str], None], username: str, password: str) -> bool:
+    """Whether a password is a user's, found out by `try_password`."""
+    return try_password(connection, warn, username, password) != REFUSED
 
 
 def log_out(transport: Transport, token: str) -> None:

@@ -51,11 +51,19 @@ def read_memory_list(
     :raises errors.BadAnswer: fewer arrived than the list says it has.
     """
     found = read_page(session, page, path, query or {})
-    items = found.items()
-    total = found.pagination.total if found.pagination else None
-    if total is not None and len(items) != total:
-        raise _cut(path, len(items), total)
-    return items
+    check_whole(f"GET {path}", found)
+    return found.items()
+
+
+def check_whole(call: str, found: Page) -> None:
+    """Make sure that a list that came in one call is all that there is.
+
+    :param call: method and path, for the failure's text.
+    :raises errors.BadAnswer: fewer arrived than the list says it has.
+    """
+    arrived = len(found.items())
+    if _total(found, arrived) != arrived:
+        raise _cut(call, arrived, _total(found, arrived))
 
 
 def read_by_offset(
@@ -105,7 +113,7 @@ def pages_by_offset(
         total = _total(found, offset + len(items))
         fewest = total if fewest is None else min(fewest, total)
         if len(items) < min(size, total - offset):
-            raise _cut(path, offset + len(items), total)
+            raise _cut(f"GET {path}", offset + len(items), total)
         fresh = [item for item in items if item.identity() not in seen]
         seen.update(item.identity() for item in fresh)
         yield fresh, total
@@ -156,7 +164,7 @@ def pages_by_key(
         here = offset if last is None else 0
         left = _total(found, here + len(items) + (len(items) == size))
         if len(items) < min(size, left - here):
-            raise _cut(path, here + len(items), left)
+            raise _cut(f"GET {path}", here + len(items), left)
         keys = [sign * item.identity() for item in items]
         if last is not None:
             keys.insert(0, sign * last)
@@ -175,5 +183,5 @@ def _total(found: Page, otherwise: int) -> int:
     return found.pagination.total if found.pagination and found.pagination.total is not None else otherwise
 
 
-def _cut(path: str, arrived: int, total: int) -> errors.BadAnswer:
-    return errors.BadAnswer(f"GET {path}: {arrived} objects arrived, but the master says that there are {total}.")
+def _cut(call: str, arrived: int, total: int) -> errors.BadAnswer:
+    return errors.BadAnswer(f"{call}: {arrived} objects arrived, but the master says that there are {total}.")
