@@ -13,14 +13,19 @@ import re
 import typing as t
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|&~$@])")
+_REFERENCE = re.compile(r"(&#64;|\\#(?=\d))")
+_LINK = re.compile(r"(?<=[a-z]):(?=//)|(?<=www)\.", re.IGNORECASE)
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def markdown_cell(text: str) -> str:
     """A text in one line, such as a cell of a table, without any effect as Markdown, HTML or mention."""
-    flat = " ".join(str(text).split())
-    # An entity: GitHub finds mentions behind a backslash too.
-    return _MARKDOWN.sub(r"\\\1", flat).replace("\\@", "&#64;")
+    flat = " ".join(visible_text(text).split())
+    escaped = _MARKDOWN.sub(r"\\\1", flat).replace("\\@", "&#64;")
+    # GitHub looks for mentions and references in what is rendered: only a character between keeps it from that.
+    apart = _REFERENCE.sub(r"\1&#8203;", escaped)
+    return _LINK.sub(lambda found: f"&#{ord(found[0])};", apart)
 
 
 def markdown_value(value: t.Any, limit: int = 200) -> str:
@@ -31,6 +36,11 @@ def markdown_value(value: t.Any, limit: int = 200) -> str:
     if not text:
         return "*empty*"
     return markdown_cell(text if len(text) <= limit else f"{text[:limit]}...")
+
+
+def visible_text(text: str) -> str:
+    """A text without what UTF-8 can't write, what a terminal obeys, and what turns the direction of the text around it."""
+    return _UNSEEN.sub("\ufffd", str(text))
 
 
 def xml_text(text: str) -> str:
