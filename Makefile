@@ -60,8 +60,8 @@ simulator: $(VENV)/.demo ## start the simulated master, until Ctrl-C; options in
 	@$(BIN)/python -m tests.simulator $(ARGS)
 
 .PHONY: docs
-docs: .venv-lint/.lint $(LINK) ## write the reference of the modules from their documentation, to docs/reference/
-	tests/tools/docs.sh .venv-lint/bin docs/reference
+docs: .venv-lint/.lint $(LINK) ## write the reference of the modules and the page of the controls, to docs/
+	tests/tools/docs.sh .venv-lint/bin docs
 
 .PHONY: schemas
 schemas: $(VENV)/.test ## write the JSON Schema of manifests from the kinds' options, to docs/schemas/

@@ -22,9 +22,8 @@ import typing as t
 import requests
 
 from tests.simulator import Simulator
-from tests.simulator.fixtures import INITIAL_PASSWORD
 
-from . import clusters
+from . import audits, clusters
 from .stage import ROOT, Failed, Played, Stage, Tasks
 from .table import Row, markdown, write
 
@@ -63,15 +62,6 @@ def unchanged(module: str) -> dict[str, t.Any]:
     return {"name": module, f"determined.ai.{module}": UNCHANGED[module]}
 
 
-def log_in(url: str) -> str:
-    """A token for what is compared with the collection."""
-    answer = requests.post(
-        f"{url}/api/v1/auth/login", json={"username": "admin", "password": INITIAL_PASSWORD}, timeout=60
-    )
-    answer.raise_for_status()
-    return t.cast(str, answer.json()["token"])
-
-
 def uri(url: str, token: str, username: str) -> dict[str, t.Any]:
     """The task that reads a user with what Ansible has."""
     return {
@@ -108,7 +98,7 @@ def measure_tasks(stage: Stage, url: str) -> list[Row]:
     trio: Tasks = [
         {"name": "assert", "ansible.builtin.assert": {"that": True}},
         unchanged("det_user"),
-        {"name": "uri", **uri(url, log_in(url), UNCHANGED["det_user"]["username"])},
+        {"name": "uri", **uri(url, clusters.token(url), UNCHANGED["det_user"]["username"])},
     ]
     # Each follows each other one equally often, as a task that leaves caches cold burdens the next.
     orders = itertools.cycle(itertools.permutations(trio))
@@ -135,7 +125,7 @@ def measure_tasks(stage: Stage, url: str) -> list[Row]:
 def measure_first(stage: Stage, url: str) -> list[Row]:
     """The first task of a run, with imports and login, against uri in the same runs."""
     say(f"first task of a run, {FIRSTS} runs")
-    read = {"name": "uri", **uri(url, log_in(url), UNCHANGED["det_user"]["username"])}
+    read = {"name": "uri", **uri(url, clusters.token(url), UNCHANGED["det_user"]["username"])}
     firsts, reads = [], []
     for _run in range(FIRSTS):
         played = stage.play(url, [unchanged("det_user"), read, read])
@@ -156,7 +146,7 @@ def measure_first(stage: Stage, url: str) -> list[Row]:
 def measure_loops(stage: Stage, url: str, client_url: str) -> list[Row]:
     """An item of a loop against an item of uri's, and against the official client."""
     say(f"loops: {LOOPS} times {USERS} users with det_user and {URI_ITEMS} with uri, in turns")
-    token = log_in(url)
+    token = clusters.token(url)
     answer = requests.get(
         f"{url}/api/v1/users",
         params={"active": "true", "admin": "false", "limit": USERS, "sortBy": "SORT_BY_USER_NAME"},
@@ -246,7 +236,7 @@ def measure_users(stage: Stage, url: str) -> list[Row]:
     """Ten thousand users, against the least that a task can do to read them."""
     say(f"all users, {LISTS} times each, in turns")
     pair: Tasks = [
-        {"name": "bare", "bare_users": {"token": log_in(url)}},
+        {"name": "bare", "bare_users": {"token": clusters.token(url)}},
         {"name": "users", "determined.ai.det_user_info": {}},
     ]
     played = stage.play(url, [*pair, *pair * LISTS])
@@ -307,6 +297,7 @@ def measure(stage: Stage) -> list[Row]:
             *measure_experiments(stage, large),
             *measure_first(stage, demo),
             *clusters.measure(stage, say),
+            *audits.measure(stage, say),
         ]
 
 

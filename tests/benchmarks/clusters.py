@@ -116,10 +116,10 @@ def write(folder: pathlib.Path, manifest: Manifest) -> pathlib.Path:
     return folder
 
 
-def token(simulator: Simulator) -> str:
+def token(url: str) -> str:
     """For what is compared with the collection."""
     login = {"username": "admin", "password": INITIAL_PASSWORD}
-    answer = requests.post(f"{simulator.url}/api/v1/auth/login", json=login, timeout=60)
+    answer = requests.post(f"{url}/api/v1/auth/login", json=login, timeout=60)
     answer.raise_for_status()
     return t.cast(str, answer.json()["token"])
 
@@ -175,7 +175,7 @@ def measure_plan(stage: Stage) -> list[Row]:
         recorded(simulator, since, calls)
         (folder / ".determined.lock.yml").unlink()
         planned = {**apply(folder, "plan"), "check_mode": True}
-        bearer = token(simulator)
+        bearer = token(simulator.url)
         played = stage.play(simulator.url, [*(planned, *floor(folder, calls, result, bearer))] * (ROUNDS + 1))
     least = statistics.median(rounds(played, "floor", 3))
     mine = statistics.median(rounds(played, "plan", 1))
@@ -224,14 +224,14 @@ def measure_templates(stage: Stage) -> list[Row]:
             recorded(simulator, since, calls, writes)
         with Simulator("empty") as simulator:
             (folder / ".determined.lock.yml").unlink()
-            played = stage.play(simulator.url, floor(folder, calls, result, token(simulator)))
+            played = stage.play(simulator.url, floor(folder, calls, result, token(simulator.url)))
             least.append(sum(played.seconds("floor")))
             # And what is there now, unchanged, against uri.
             read = {
                 "name": "uri",
                 "ansible.builtin.uri": {
                     "url": f"{simulator.url}/api/v1/templates/{{{{ item }}}}",
-                    "headers": {"Authorization": f"Bearer {token(simulator)}"},
+                    "headers": {"Authorization": f"Bearer {token(simulator.url)}"},
                 },
                 "loop": [entry["name"] for entry in manifest["templates"][:URI_ITEMS]],
             }
@@ -264,7 +264,7 @@ def measure_memory(stage: Stage) -> list[Row]:
     }
     folder = write(stage.folder / "many", manifest)
     with Simulator("empty") as simulator:
-        headers = {"Authorization": f"Bearer {token(simulator)}"}
+        headers = {"Authorization": f"Bearer {token(simulator.url)}"}
         with requests.Session() as session:
             session.headers.update(headers)
             for user in manifest["users"]:
@@ -293,7 +293,7 @@ def measure_planner(stage: Stage) -> list[Row]:
         file.write_text(json.dumps({"templates": entries}))
         with Simulator("empty") as simulator:
             with requests.Session() as session:
-                session.headers["Authorization"] = f"Bearer {token(simulator)}"
+                session.headers["Authorization"] = f"Bearer {token(simulator.url)}"
                 for entry in entries:
                     body = {"config": entry["config"], "workspaceId": 1}
                     session.post(f"{simulator.url}/api/v1/templates/{entry['name']}", json=body, timeout=60)

@@ -35,6 +35,9 @@ REPORT = pathlib.Path(os.environ.get("DET_DEMO_REPORT") or ROOT / ".cache" / "de
 DRIFT = REPORT.parent / "drift.md"
 """The report of what was changed behind the tree's back."""
 
+AUDIT = REPORT.parent / "audit"
+"""The audit's reports, without their ending."""
+
 TEMPLATES = ROOT / "playbooks" / "files" / "templates"
 STOPPERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 30
@@ -300,6 +303,9 @@ def _story(stage: Stage, variables: dict[str, t.Any], simulator: Simulator | Non
         _heading("4. The cluster in git: export, a change in the tree, plan, apply, drift")
         tree = {"demo_tree": str(stage.folder / "cluster"), "demo_drift": str(DRIFT)}
         stage.play(HERE / "gitops.yml", {**variables, **tree}, fields=True)
+        _heading("5. The cluster in front of an auditor")
+        audit = {**tree, "demo_audit": str(AUDIT), "demo_simulated": simulator is not None}
+        stage.play(HERE / "audit.yml", {**variables, **audit})
         _outcome(table, token, simulator)
     except BaseException:
         _remove_report()
@@ -337,7 +343,8 @@ def _outcome(table: list[Figures], token: pathlib.Path, simulator: Simulator | N
 
 
 def _reports() -> list[pathlib.Path]:
-    return [*(pathlib.Path(f"{REPORT}{ending}") for ending in (".md", ".json")), DRIFT]
+    endings = [(REPORT, ".md"), (REPORT, ".json"), (AUDIT, ".html"), (AUDIT, ".json"), (AUDIT, ".json.sha256")]
+    return [*(pathlib.Path(f"{path}{ending}") for path, ending in endings), DRIFT]
 
 
 def _remove_report() -> None:

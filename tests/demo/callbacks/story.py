@@ -75,6 +75,9 @@ class CallbackModule(CallbackBase):
         if isinstance(data.get("plan"), list):
             self._plan(task, data["plan"])
             return
+        if isinstance(data.get("audit"), dict):
+            self._audit(task, data["audit"])
+            return
         if not data.get("changed"):
             self._unchanged += 1
             return
@@ -117,6 +120,16 @@ class CallbackModule(CallbackBase):
                 old, new = pair["before"], pair["after"]
                 line = f"{name}: {_text(new)}" if sign == "+" else f"{name}: {_text(old)} -> {_text(new)}"
                 self._print(f"        {line if len(line) <= WIDTH - 8 else line[: WIDTH - 11] + '...'}")
+
+    def _audit(self, task, audit):
+        """Tell of an audit."""
+        self._head(task)
+        controls, findings = audit["counts"]["controls"], audit["counts"]["findings"]
+        self._print(f"    {_counted(controls)} of {sum(controls.values())} controls; score {audit['score']}")
+        for status, by_severity in sorted(findings.items()):
+            self._print(f"    {_plain(status)} findings: {_counted(by_severity)}")
+        for reason in audit["reasons"]:
+            self._print(f"    ! {_plain(reason)}", C.COLOR_ERROR)
 
     def _close(self, task, data, looped):
         """End a task of the collection: say what there is to say of what did not change."""
@@ -166,6 +179,11 @@ def _flat(value, name=""):
             for key, item in _flat(inner, f"{name}.{part}" if name else str(part)).items()
         }
     return {name: value} if name else {}
+
+
+def _counted(numbers):
+    """Such as ``3 high, 1 low``."""
+    return ", ".join(f"{number} {_plain(name.replace('_', ' '))}" for name, number in sorted(numbers.items()))
 
 
 def _text(value):
