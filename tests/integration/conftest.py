@@ -81,6 +81,8 @@ class Playbooks:
             "HOME": str(home),
             **environment,
         }
+        self.within: list[str] = []
+        """A command that runs the command after it, in a changed world."""
         self._runs = 0
 
     def start(
@@ -94,7 +96,7 @@ class Playbooks:
             playbook = path
         journal = self.folder / f"results{self._runs}.jsonl"
         return subprocess.Popen(
-            [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(playbook), *arguments],
+            [*self.within, str(pathlib.Path(sys.executable).parent / "ansible-playbook"), str(playbook), *arguments],
             env={**self.environment, "DETERMINED_TEST_JOURNAL": str(journal), **environment},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
