@@ -13,7 +13,8 @@ import typing as t
 from .containers import static_keys, storage_fault
 from .control import HIGH, LOW, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource, control, fail
 from .experiment_state import is_archived
-from .inherited import is_same_place, storages
+from .inherited import is_set_elsewhere
+from .judged_parts import JudgedParts
 from .site import Site
 from .snapshot import CLUSTER, EXPERIMENT_LIST
 
@@ -30,8 +31,6 @@ def _storage_of(site: Site, resource: Resource) -> dict[str, t.Any] | None:
     """What a place sets for checkpoints, or None where it sets nothing."""
     if resource.kind == CLUSTER:
         return t.cast("dict[str, t.Any] | None", site.config("checkpoint_storage"))
-    if resource.kind == EXPERIMENT_LIST:
-        return t.cast("dict[str, t.Any] | None", resource.data["config"].get("checkpoint_storage"))
     return t.cast("dict[str, t.Any] | None", site.detail("storage", resource))
 
 
@@ -53,7 +52,21 @@ def _storage_of(site: Site, resource: Resource) -> dict[str, t.Any] | None:
     soc2="CC6.1",
 )
 def _shared_path(site: Site, resource: Resource) -> Outcome:
-    storage = _storage_of(site, resource)
+    if resource.kind == EXPERIMENT_LIST:
+        storage = resource.data["config"].get("checkpoint_storage")
+        return site.memo(JudgedParts)(_path_of_experiments, storage, resource.data["workspace_id"])
+    return _judged_path(site, _storage_of(site, resource))
+
+
+def _path_of_experiments(site: Site, storage: dict[str, t.Any] | None, workspace_id: int) -> Outcome:
+    """What is said of the experiments of a workspace that have the same storage: nothing, unless they set it themselves."""
+    found = _judged_path(site, storage)
+    if storage and found.status == "fail" and is_set_elsewhere(site, storage, workspace_id):
+        return NOT_APPLICABLE
+    return found
+
+
+def _judged_path(site: Site, storage: dict[str, t.Any] | None) -> Outcome:
     if storage is None:
         return NOT_APPLICABLE
     kind = storage.get("type")
@@ -65,8 +78,6 @@ def _shared_path(site: Site, resource: Resource) -> Outcome:
     fault = storage_fault(storage, allowed)
     if fault is None:
         return PASS
-    if resource.kind == EXPERIMENT_LIST and any(is_same_place(storage, one) for one in storages(site, resource)):
-        return NOT_APPLICABLE
     return fail(fault, type=kind, host_path=storage.get("host_path"), container_path=storage.get("container_path"))
 
 

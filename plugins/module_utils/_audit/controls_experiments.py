@@ -14,8 +14,8 @@ import typing as t
 from .containers import images
 from .control import HIGH, LOW, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource, control, fail, failing, unknown
 from .experiment_state import is_archived, is_live
-from .inherited import RELEASE_IMAGE, defaults_for, own_secrets
-from .judged_parts import JudgedParts, judged
+from .inherited import RELEASE_IMAGE, defaults_for
+from .judged_parts import JudgedParts, judged, own_secrets
 from .site import Site
 from .snapshot import EXPERIMENT_LIST, LIVE_TASKS
 from .workload_faults import image_faults, secret_faults

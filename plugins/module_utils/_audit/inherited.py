@@ -18,8 +18,7 @@ import typing as t
 
 from .._kinds.masking import MASK
 from .containers import default_configs, images
-from .control import Resource
-from .secrets import Hit, find_secrets
+from .secrets import find_secrets
 from .site import Site
 from .workload_faults import privileges
 
@@ -128,42 +127,29 @@ def _defaults(site: Site) -> dict[str | None, Defaults]:
     }
 
 
-def own_secrets(site: Site, experiment: Resource, hits: t.Sequence[Hit]) -> list[Hit]:
-    """Those secrets of an experiment's configuration that are set nowhere else.
-
-    :raises Unseen: what is set elsewhere can't be seen.
-    """
-    config, defaults = experiment.data["config"], defaults_for(site, experiment.data["resource_pool"])
-    found = [hit for hit in hits if hit.mark not in defaults.marks]
-    if any(hit.path.startswith(_REGISTRY) for hit in found):
-        registry = without_password(config["environment"]["registry_auth"])
-        if registry in defaults.registries:
-            found = [hit for hit in found if not hit.path.startswith(_REGISTRY)]
-    if any(hit.path.startswith(_STORAGE) for hit in found):
-        storage = config["checkpoint_storage"]
-        if any(is_same_place(storage, one) for one in storages(site, experiment)):
-            found = [hit for hit in found if not hit.path.startswith(_STORAGE)]
-    return found
-
-
-_REGISTRY, _STORAGE = "environment.registry_auth.", "checkpoint_storage."
-
-
 def without_password(registry: dict[str, t.Any]) -> dict[str, t.Any]:
     """What is left of a registry's credentials to tell them by."""
     return {name: value for name, value in registry.items() if name != "password" and value}
 
 
-def storages(site: Site, experiment: Resource) -> list[dict[str, t.Any]]:
-    """The checkpoint storage that the cluster and the experiment's workspace set.
+def storages(site: Site, workspace_id: int) -> list[dict[str, t.Any]]:
+    """The checkpoint storage that the cluster and a workspace set.
 
     :raises Unseen: either can't be seen.
     """
     found = [site.config("checkpoint_storage")]
-    workspace = site.by_id("workspaces", experiment.data["workspace_id"])
+    workspace = site.by_id("workspaces", workspace_id)
     if workspace is not None:
         found.append(site.detail("storage", workspace))
     return [one for one in found if one]
+
+
+def is_set_elsewhere(site: Site, storage: dict[str, t.Any], workspace_id: int) -> bool:
+    """Whether a storage is the one that the cluster or a workspace sets.
+
+    :raises Unseen: either can't be seen.
+    """
+    return any(is_same_place(storage, one) for one in storages(site, workspace_id))
 
 
 def is_same_place(storage: dict[str, t.Any], other: dict[str, t.Any]) -> bool:

@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import gc
 import hashlib
 import json
 import typing as t
@@ -138,17 +140,9 @@ class Audit:
             return
         details = sorted({name for one in controls for name in one.details if DETAILS[name].of == EXPERIMENT_LIST})
         kept: list[tuple[Control, Resource]] = []
-        for page in self._snapshot.experiments():
-            for one in controls:
-                later = [name for name in one.details if name in details]
-                wanting = [
-                    experiment
-                    for experiment in page
-                    if any(DETAILS[name].wants(self._snapshot, experiment) for name in later)
-                ]
-                kept += [(one, experiment._replace(data=_without_config(experiment.data))) for experiment in wanting]
-                ids = {experiment.id for experiment in wanting}
-                self._judge_page(one, [experiment for experiment in page if experiment.id not in ids] if ids else page)
+        with _uncollected():
+            for page in self._snapshot.experiments():
+                kept += self._judge_experiment_page(controls, details, page)
         for name in details:
             self._snapshot.read_details(name, list({experiment.id: experiment for _one, experiment in kept}.values()))
         for one, experiment in kept:
@@ -157,6 +151,27 @@ class Audit:
         if gap is not None:
             for one in controls:
                 self._note_gap(one, EXPERIMENT_LIST, gap)
+
+    def _judge_experiment_page(
+        self, controls: t.Sequence[Control], details: t.Sequence[str], page: t.Sequence[Resource]
+    ) -> list[tuple[Control, Resource]]:
+        """Judge a page of experiments.
+
+        :param details: what is read of single experiments.
+        :returns: what waits for these: controls, and experiments without their configs.
+        """
+        kept: list[tuple[Control, Resource]] = []
+        for one in controls:
+            later = [DETAILS[name] for name in one.details if name in details]
+            wanting = (
+                [experiment for experiment in page if any(detail.wants(self._snapshot, experiment) for detail in later)]
+                if later
+                else []
+            )
+            kept += [(one, experiment._replace(data=_without_config(experiment.data))) for experiment in wanting]
+            ids = {experiment.id for experiment in wanting}
+            self._judge_page(one, [experiment for experiment in page if experiment.id not in ids] if ids else page)
+        return kept
 
     def _judge_page(self, one: Control, resources: t.Sequence[Resource]) -> None:
         ledger = self.ledgers[one.id]
@@ -291,6 +306,18 @@ COUNTED = frozenset(SOURCES) - {
     "master_log",
     "unbound_pools",
 }
+
+
+@contextlib.contextmanager
+def _uncollected() -> t.Iterator[None]:
+    """Leave garbage to the counting of references: pages have no cycles, and each collection would walk over all findings."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _without_config(data: dict[str, t.Any]) -> dict[str, t.Any]:

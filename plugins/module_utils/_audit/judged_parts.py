@@ -12,8 +12,9 @@ import hashlib
 import marshal
 import typing as t
 
-from .inherited import comparing_key
-from .secrets import Hit, find_secrets
+from .control import Resource
+from .inherited import comparing_key, defaults_for, is_set_elsewhere, without_password
+from .secrets import Hit, find_secrets, is_plain
 from .site import Site
 from .workload_faults import privileges
 
@@ -54,7 +55,8 @@ class JudgedParts:
 
 
 NAMES = ("name", "description", "labels", "workspace", "project", "reproducibility")
-"""Short sections that each experiment may have its own of: to keep them by content costs more than to judge them."""
+"""Short sections that each experiment may have its own of: to keep them by content costs more than to judge them, which mostly
+ends with a look at their texts."""
 
 OWN = ("hyperparameters", "data", "entrypoint", "integrations")
 """Longer sections that differ between experiments which are otherwise the same."""
@@ -73,9 +75,17 @@ def judged(site: Site, config: dict[str, t.Any]) -> Judged:
     """What is found in an experiment's configuration. What is equal in several is judged once."""
     parts = site.memo(JudgedParts)
     shared = parts(_judged_shared, {name: value for name, value in config.items() if name not in APART})
-    own = find_secrets({name: config[name] for name in NAMES if config.get(name)}, evidence_key=comparing_key(site))
+    names = {name: config[name] for name in NAMES if config.get(name)}
+    plain = is_plain(" ".join(str(part) for value in names.values() for part in _parts(value)))
+    own = [] if plain else find_secrets(names, evidence_key=comparing_key(site))
     own += [hit for name in OWN if config.get(name) for hit in parts(_secrets_of, config[name], name)]
     return Judged((*shared.secrets, *own), shared.privileges) if own else shared
+
+
+def _parts(value: t.Any) -> t.Iterable[t.Any]:
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, list) else (value,)
 
 
 def _judged_shared(site: Site, config: dict[str, t.Any]) -> Judged:
@@ -86,3 +96,26 @@ def _judged_shared(site: Site, config: dict[str, t.Any]) -> Judged:
 
 def _secrets_of(site: Site, value: t.Any, name: str) -> tuple[Hit, ...]:
     return tuple(find_secrets({name: value}, evidence_key=comparing_key(site)))
+
+
+REGISTRY, STORAGE = "environment.registry_auth.", "checkpoint_storage."
+
+
+def own_secrets(site: Site, experiment: Resource, hits: t.Sequence[Hit]) -> list[Hit]:
+    """Those secrets of an experiment's configuration that are set nowhere else.
+
+    :raises Unseen: what is set elsewhere can't be seen.
+    """
+    if not hits:
+        return []
+    config, defaults = experiment.data["config"], defaults_for(site, experiment.data["resource_pool"])
+    found = [hit for hit in hits if hit.mark not in defaults.marks]
+    if any(hit.path.startswith(REGISTRY) for hit in found):
+        registry = without_password(config["environment"]["registry_auth"])
+        if registry in defaults.registries:
+            found = [hit for hit in found if not hit.path.startswith(REGISTRY)]
+    if any(hit.path.startswith(STORAGE) for hit in found):
+        parts, workspace_id = site.memo(JudgedParts), experiment.data["workspace_id"]
+        if parts(is_set_elsewhere, config["checkpoint_storage"], workspace_id):
+            found = [hit for hit in found if not hit.path.startswith(STORAGE)]
+    return found

@@ -334,8 +334,22 @@ def _in_short_text(text: str, identifies: bool) -> tuple[tuple[str, str], ...]:
     return tuple(_scan(text, identifies))
 
 
+_CONSPICUOUS = re.compile("|".join([r"[=:]", r"(?:^|\s)-", r"\S{20}", *map(re.escape, SIGNS)]))
+"""In a text in lower case: an assignment, an option of a command, a word that is long enough to be random, a sign of a secret."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has nothing about it by which a secret in it could be told: plain words, as most texts are.
+
+    It costs a tenth of what a search for secrets does.
+    """
+    return not _CONSPICUOUS.search(text.lower())
+
+
 def _in_text(text: str, identifies: bool = False) -> tuple[tuple[str, str], ...]:
     """What is found by its form inside a text."""
+    if is_plain(text):
+        return ()
     return _in_short_text(text, identifies) if len(text) <= _CACHED else tuple(_scan(text, identifies))
 
 

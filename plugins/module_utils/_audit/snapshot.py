@@ -39,7 +39,7 @@ from .._kinds.user import BUILT_IN_IDS
 from .._wire import errors
 from .._wire.login import ACCEPTED, INACTIVE, try_password
 from .._wire.paging import Page, pages_by_key, read_memory_list
-from .._wire.session import Live, Session, decode, route
+from .._wire.session import Session, decode, route
 from .._wire.session_pool import SessionPool
 from .control import Resource, Unseen
 from .drift import read_drift
@@ -375,15 +375,16 @@ class Experiment(dict[str, t.Any]):
 class Experiments(Page):
     """One answer of ``GET /experiments``, with the configs."""
 
-    class Row(Live):
-        """What each must have."""
-
-        id: int
-
-    experiments: list[dict[str, t.Any]]
+    # Of any type: to check each key of each costs as much as to read them all.
+    experiments: list[t.Any]
 
     def items(self) -> list[Experiment]:
-        """The experiments."""
+        """The experiments.
+
+        :raises errors.BadAnswer: one is no object with an id.
+        """
+        if not all(isinstance(one, dict) and isinstance(one.get("id"), int) for one in self.experiments):
+            raise errors.BadAnswer(f"GET {EXPERIMENTS}: the list has something in it that is no experiment.")
         return [Experiment(one) for one in self.experiments]
 
 
