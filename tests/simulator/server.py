@@ -155,6 +155,8 @@ class App:
         self.journal: list[Entry] = []
         self.recent_headers: collections.deque[dict[str, str]] = collections.deque(maxlen=50)
         self.waiting: set[asyncio.Task[t.Any]] = set()
+        self.most_at_once = 0
+        """How many requests were under way at once so far, where answers take their time."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; one that still waits when the server stops loses its connection."""
@@ -170,6 +172,7 @@ class App:
         task = asyncio.current_task()
         assert task is not None
         self.waiting.add(task)
+        self.most_at_once = max(self.most_at_once, len(self.waiting))
         try:
             await event
         finally:

@@ -23,6 +23,7 @@ from ansible_collections.determined.ai.plugins.modules.det_audit import OPERATIO
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_conditions import TemplarConditions
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_html import write as write_html
 from tests.simulator import Fault, Simulator
+from tests.simulator.fixtures import INITIAL_PASSWORD
 from tests.simulator.state import ACCESS_TOKEN
 
 from ..conftest import Runner
@@ -324,6 +325,26 @@ def test_a_master_that_dies_half_way_is_incomplete_and_what_was_not_read_is_unkn
     assert statuses["TOK-06"] == "unknown"
     assert statuses["TOK-02"] != "pass"
     assert len(list((audit.folder / "history").glob("audit-*.json"))) == 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_calls_than_allowed_are_under_way_at_once(concurrency: int) -> None:
+    with Simulator("demo", latency=0.02) as sim:
+        runner = Runner(sim)
+        result = runner(Operation(), profile="strict", fail_on="never", max_unknown=100, concurrency=concurrency)
+        runner.close()
+        assert not result.get("failed")
+        assert result["requests"] > 40
+        assert sim.app.most_at_once == concurrency
+
+
+def test_a_busy_master_is_asked_again(sim: Simulator, audit: Auditing) -> None:
+    for status in (429, 503):
+        sim.faults.append(Fault("status", path="/api/v1/tokens", status=status, headers={"Retry-After": "0"}))
+    runner = Runner(sim, auth_username="admin", auth_password=INITIAL_PASSWORD, retries=3)
+    result = runner(Operation(), controls=["TOK-02"], fail_on="never")
+    runner.close()
+    assert result["audit"]["counts"]["controls"] == {"fail": 1}
 
 
 # --- bad input ---
