@@ -9,21 +9,38 @@
 from __future__ import annotations
 
 from . import (
-    controls_checkpoints,  # noqa: F401 - imported for its controls
-    controls_cluster,  # noqa: F401
-    controls_experiments,  # noqa: F401
-    controls_governance,  # noqa: F401
-    controls_identity,  # noqa: F401
-    controls_models,  # noqa: F401
-    controls_pools,  # noqa: F401
-    controls_runs,  # noqa: F401
-    controls_tasks,  # noqa: F401
-    controls_templates,  # noqa: F401
-    controls_tokens,  # noqa: F401
-    controls_webhooks,  # noqa: F401
-    waivers,  # noqa: F401
+    controls_checkpoints,
+    controls_cluster,
+    controls_experiments,
+    controls_governance,
+    controls_identity,
+    controls_models,
+    controls_pools,
+    controls_runs,
+    controls_tasks,
+    controls_templates,
+    controls_tokens,
+    controls_webhooks,
+    waivers,
 )
 from .control import CATALOGUE
+
+FILES = (
+    controls_checkpoints,
+    controls_cluster,
+    controls_experiments,
+    controls_governance,
+    controls_identity,
+    controls_models,
+    controls_pools,
+    controls_runs,
+    controls_tasks,
+    controls_templates,
+    controls_tokens,
+    controls_webhooks,
+    waivers,
+)
+"""The files that hold controls."""
 
 CATALOGUE_VERSION = "1.0.0"
 """Rises with each change of what a control judges: scores of two versions are not compared."""

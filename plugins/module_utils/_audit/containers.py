@@ -183,8 +183,8 @@ def _normal(path: str) -> str:
     return "/" + posixpath.normpath("/" + path).lstrip("/")
 
 
-def _below(path: str, top: str) -> bool:
-    return path == top or top == "/" or path.startswith(f"{top}/")
+def _below(inner: str, outer: str) -> bool:
+    return inner == outer or outer == "/" or inner.startswith(f"{outer}/")
 
 
 def _is_sensitive(path: str) -> bool:
