@@ -35,6 +35,10 @@ pytest: $(VENV)/.test .venv-client/.client ## of these, the tests by pytest, wit
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report term
 
+.PHONY: exhaustive
+exhaustive: $(VENV)/.test ## run what `make test` takes a few for: every integration target as shipped modules
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m exhaustive
+
 .PHONY: lint
 lint: $(VENV)/.test .venv-lint/.lint ## run the linters and type checks, and galaxy-importer on the built artefact
 	tests/tools/lint.sh .venv-lint/bin

@@ -46,6 +46,12 @@ class Run:
         return self
 
 
+SHIPPED: dict[str, t.Any] = {
+    "environment": {"DETERMINED_TEST": "an environment makes Ansible ship the module"},
+}
+"""What a task or play says so that its modules do not run inside the controller."""
+
+
 class Playbooks:
     """Runs playbooks in a folder of their own against one master.
 

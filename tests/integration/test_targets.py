@@ -9,13 +9,10 @@ import typing as t
 
 import pytest
 
-from .conftest import HERE, ROOT, Playbooks
+from .conftest import HERE, ROOT, SHIPPED, Playbooks
 
 TARGETS = sorted(path.parent.parent.name for path in (HERE / "targets").glob("*/tasks/main.yml"))
-WAYS = {
-    "in_controller": {},
-    "shipped": {"environment": {"DETERMINED_TEST": "an environment makes Ansible ship the module"}},
-}
+WAYS: dict[str, dict[str, t.Any]] = {"in_controller": {}, "shipped": SHIPPED}
 
 
 def play(target: str, way: str) -> list[dict[str, object]]:
@@ -36,9 +33,18 @@ def test_target_in_the_controller(any_master: Playbooks, target: str) -> None:
     any_master.run(play(target, "in_controller") * 2).ok()
 
 
-# On one master, and with one version of Python but for some targets: a new process for each task takes its time, and what
-# such a process adds to an operation is the same for all of them.
-@pytest.mark.parametrize("target", once_but({"det_api", "det_user", "role_access"}))
+def shipped() -> list[t.Any]:
+    """All targets; what a new process adds to an operation is the same for all of them, so some stand for the others."""
+    some = {"det_api", "det_experiment", "det_template", "det_token", "det_user", "role_access"}
+    often = {"det_api", "det_user", "role_access"}
+    return [
+        pytest.param(name, marks=[] if name in often else pytest.mark.once if name in some else pytest.mark.exhaustive)
+        for name in TARGETS
+    ]
+
+
+# Each module is shipped by the test of its examples too.
+@pytest.mark.parametrize("target", shipped())
 def test_target_as_shipped_modules(shipping_master: Playbooks, target: str) -> None:
     shipping_master.run(play(target, "shipped")).ok()
 
