@@ -8,10 +8,12 @@ import dataclasses
 import datetime
 import fcntl
 import functools
+import hashlib
 import http.server
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import stat
@@ -557,6 +559,27 @@ def test_an_audit_by_hand(playbooks: Playbooks, sim: Simulator) -> None:
     playbooks.run(AUDIT, *given(**connection, **again)).ok()
     assert len(sim.journal) == calls
     assert report["cluster"]["id"] in (playbooks.folder / "again.md").read_text()
+
+
+def test_no_secret_of_the_cluster_and_no_hash_of_one_is_in_any_output_or_file(
+    playbooks: Playbooks, sim: Simulator
+) -> None:
+    master = sim.master
+    places = [master.config, *(row.config for row in master.templates.values())]
+    places += [row.config for row in master.tasks.values()] + [row.url for row in master.webhooks.values()]
+    secrets = set(re.findall(r"CANARY[\w-]*", json.dumps(places, default=str)))
+    assert len(secrets) > 10
+    reports = {form: f"out/audit.{form}" for form in ("json", "html", "markdown", "csv", "junit", "sarif")}
+    audit = given(profile="strict", reports=reports, evidence_key=KEY, probe_blank_passwords=True, **NO_VERDICT)
+    # What is on the command line is shown at this verbosity, so the options are in a file.
+    (playbooks.folder / "options.json").write_text(audit[1])
+    run = playbooks.run(AUDIT, "-e", "@options.json", "-vvvv", "--diff").ok()
+    files = [path for path in playbooks.folder.rglob("*") if path.is_file() and "audit" in path.name]
+    assert len(files) >= 9
+    hashes = {getattr(hashlib, name)(one.encode()).hexdigest() for one in secrets for name in ("md5", "sha1", "sha256")}
+    for text in (shown(run), *(path.read_text() for path in files)):
+        assert "CANARY" not in text
+        assert not any(one in text for one in hashes)
 
 
 def test_check_mode_writes_reports_and_no_history(playbooks: Playbooks) -> None:
