@@ -75,7 +75,7 @@ def _specimen(model: type[Live]) -> t.Any:
 def _example(annotation: t.Any) -> t.Any:
     origin, inner = t.get_origin(annotation), t.get_args(annotation)
     if origin in (t.Union, types.UnionType):
-        return _example(next(one for one in inner if one is not type(None)))
+        return _example(next(one for one in inner if one is not types.NoneType))
     if origin is list:
         return [_specimen(inner[0])] if _is_object(inner[0]) else []
     if origin is dict:
