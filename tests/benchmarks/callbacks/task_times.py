@@ -9,6 +9,7 @@ imports, before it announces the task, and a user waits for that too.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import time
@@ -50,6 +51,10 @@ class CallbackModule(CallbackBase):
         self._ended = time.perf_counter()
 
     def v2_playbook_on_stats(self, stats):
+        # The last worker may still be ending, and only one that has ended is counted.
+        deadline = time.monotonic() + 10
+        while multiprocessing.active_children() and time.monotonic() < deadline:
+            time.sleep(0.02)
         # In KiB on Linux; of the largest child that has ended, which is a worker or what it started.
         self._write({"name": "workers", "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024})
 
