@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 
 from ansible.utils.display import Display
@@ -15,13 +14,10 @@ from ansible.utils.display import Display
 from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest import Manifest
 from ansible_collections.determined.ai.plugins.module_utils._gitops.report import WRITERS
 from ansible_collections.determined.ai.plugins.modules.det_apply import OPERATION
-from ansible_collections.determined.ai.plugins.plugin_utils.in_controller import DeterminedAction
+from ansible_collections.determined.ai.plugins.plugin_utils.in_controller import TERMINAL, DeterminedAction
 from ansible_collections.determined.ai.plugins.plugin_utils.manifest_files import load_manifest
 
 display = Display()
-
-TERMINAL = sys.stdout.isatty()
-"""Whether somebody watches: asked when the class is loaded, as a worker's own output leads nowhere."""
 
 
 class ActionModule(DeterminedAction):
@@ -32,14 +28,11 @@ class ActionModule(DeterminedAction):
 
     def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """The manifest as what loads it, and paths as Ansible takes those of the controller: from the playbook's folder."""
-        absolute = {name: self._absolute(options[name]) for name in ("plan_out", "plan", "lock_file")}
+        absolute = {name: self.absolute(options[name]) for name in ("plan_out", "plan", "lock_file")}
         reports = options["reports"]
         if reports is not None:
-            reports = {**reports, **{form: self._absolute(reports[form]) for form in WRITERS}}
+            reports = {**reports, **{form: self.absolute(reports[form]) for form in WRITERS}}
         return {**options, **absolute, "reports": reports, "manifest": _Source(self, options)}
-
-    def _absolute(self, path: str | None) -> str | None:
-        return None if path is None else t.cast(str, self._loader.path_dwim(path))
 
 
 class _Source:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -22,13 +21,10 @@ from ansible_collections.determined.ai.plugins.modules.det_audit import OPERATIO
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_conditions import TemplarConditions
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_html import write as write_html
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_tls import read_tls
-from ansible_collections.determined.ai.plugins.plugin_utils.in_controller import DeterminedAction, plain
+from ansible_collections.determined.ai.plugins.plugin_utils.in_controller import TERMINAL, DeterminedAction, plain
 from ansible_collections.determined.ai.plugins.plugin_utils.manifest_files import load_manifest
 
 display = Display()
-
-TERMINAL = sys.stdout.isatty()
-"""Whether somebody watches: asked when the class is loaded, as a worker's own output leads nowhere."""
 
 FILES = ("waivers", "baseline", "custom_controls", "history", "from_report")
 
@@ -41,13 +37,10 @@ class ActionModule(DeterminedAction):
 
     def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """Paths as Ansible takes those of the controller, from the playbook's folder, and what only the controller can do."""
-        options = {**options, **{name: self._absolute(options[name]) for name in FILES}}
+        options = {**options, **{name: self.absolute(options[name]) for name in FILES}}
         if options["reports"] is not None:
-            options["reports"] = {form: self._absolute(options["reports"][form]) for form in REPORTS}
+            options["reports"] = {form: self.absolute(options["reports"][form]) for form in REPORTS}
         return {**options, "controller": _Controller(self, options)}
-
-    def _absolute(self, path: str | None) -> str | None:
-        return None if path is None else t.cast(str, self._loader.path_dwim(path))
 
 
 class _Controller(TemplarConditions):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import os
 import pathlib
+import sys
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -48,6 +49,9 @@ _FOLDER = pathlib.Path(C.DEFAULT_LOCAL_TMP)
 
 _sessions: dict[int, Sessions] = {}
 """The sessions of this process. A fork must not use its parent's connections, so they are kept by process id."""
+
+TERMINAL = sys.stdout.isatty()
+"""Whether somebody watches: asked when this is loaded, as a worker's own output leads nowhere."""
 
 display = Display()
 
@@ -113,6 +117,10 @@ class DeterminedAction(ActionBase):
     def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """The options as the operation gets them: with what only the controller can give in place of a path."""
         return options
+
+    def absolute(self, path: str | None) -> str | None:
+        """A path as Ansible takes those of the controller: from the playbook's folder."""
+        return None if path is None else t.cast(str, self._loader.path_dwim(path))
 
     def _is_local(self) -> bool:
         """Whether nothing about the task asks for another machine, user or environment."""

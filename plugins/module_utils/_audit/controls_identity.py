@@ -12,6 +12,7 @@ import datetime
 import typing as t
 
 from .._kinds.rights import CLUSTER_ADMIN
+from .._kinds.user import BUILT_IN_IDS
 from .._wire.login import INACTIVE, REFUSED
 from .control import (
     CRITICAL,
@@ -29,7 +30,7 @@ from .control import (
 )
 from .controls_tokens import live_tokens
 from .experiment_state import holds_resources
-from .site import BUILT_INS, Site
+from .site import Site
 from .snapshot import BLANK_PASSWORDS, WORKSPACE_ADMIN
 
 FIRST_ADMIN = 1
@@ -98,7 +99,7 @@ def _blank_password(site: Site, account: Resource) -> Outcome:
     soc2="CC6.1",
 )
 def _active_built_in(site: Site, user: Resource) -> Outcome:
-    if user.id not in BUILT_INS:
+    if user.id not in BUILT_IN_IDS:
         return NOT_APPLICABLE
     if not user.data["active"]:
         return PASS
@@ -224,7 +225,7 @@ def _local_beside_sso(site: Site, user: Resource) -> Outcome:
 def _role_based_access_off(site: Site, cluster: Resource) -> Outcome:
     if site.rbac:
         return PASS
-    people = {user.key for user in site.all("users") if user.data["active"] and user.id not in BUILT_INS}
+    people = {user.key for user in site.all("users") if user.data["active"] and user.id not in BUILT_IN_IDS}
     if len(people) <= 1:
         return PASS
     services = site.parameters.service_users
@@ -306,7 +307,7 @@ def _workload_of_an_administrator(site: Site, workload: Resource) -> Outcome:
     if not _runs(workload):
         return NOT_APPLICABLE
     owner = workload.data["user_id"]
-    if owner in BUILT_INS:
+    if owner in BUILT_IN_IDS:
         return fail("It runs under a built-in account.", owner=site.username(owner), state=workload.data["state"])
     if owner in site.admins:
         return fail(

@@ -18,9 +18,6 @@ from .control import Resource, Unseen
 from .profile import Parameters
 from .snapshot import Snapshot
 
-BUILT_INS = frozenset({1, 2})
-"""The users that the product makes, by id: they can be renamed, and another may then take the name."""
-
 ABSENT: t.Any = object()
 
 T = t.TypeVar("T")

@@ -22,6 +22,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+from .._gitops.directory import UNREADABLE as HIDDEN
 from .._gitops.directory import Directory
 from .._gitops.kinds import KINDS
 from .._gitops.manifest import Manifest
@@ -44,7 +45,7 @@ from .._wire.session_pool import SessionPool
 from .control import Resource, Unseen
 from .drift import read_drift
 
-UNREADABLE = (errors.Forbidden, errors.NotFound, errors.NotSupported, errors.Rejected, errors.BadAnswer)
+UNREADABLE = (*HIDDEN, errors.BadAnswer)
 """What a master says of a list that it does not show, or cuts; others can be read all the same."""
 
 SECONDS_BETWEEN = 3.0
