@@ -90,8 +90,11 @@ class DeterminedAction(ActionBase):
         return result
 
     def _run(self, result: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
-        if self.ships and not self._is_local():
-            return self._ship(result, task_vars)
+        if self.ships:
+            if not self._is_local():
+                return self._ship(result, task_vars)
+            # Ansible makes a new connection for each item of a loop unless it finds the last one's connected.
+            self._connection._connect()
         for library, _traceback in MISSING:
             raise AnsibleActionFail(missing_required_lib(library))
         options, secrets = self._validated()

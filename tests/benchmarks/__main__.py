@@ -145,7 +145,7 @@ def measure_first(stage: Stage, url: str) -> list[Row]:
 
 def measure_loops(stage: Stage, url: str, client_url: str) -> list[Row]:
     """An item of a loop against an item of uri's, and against the official client."""
-    say(f"loops: {LOOPS} times {USERS} users with det_user and {URI_ITEMS} with uri, in turns")
+    say(f"loops: {LOOPS} times {USERS} users with det_user, {USERS} bare reads and {URI_ITEMS} with uri, in turns")
     token = clusters.token(url)
     answer = requests.get(
         f"{url}/api/v1/users",
@@ -163,11 +163,13 @@ def measure_loops(stage: Stage, url: str, client_url: str) -> list[Row]:
                 "determined.ai.det_user": {"username": "{{ item }}", "active": True, "admin": False},
                 "loop": users,
             },
+            {"name": "bare", "bare_user": {"username": "{{ item }}", "token": token}, "loop": users},
             {"name": "uri", **uri(url, token, "{{ item }}"), "loop": users[number * URI_ITEMS :][:URI_ITEMS]},
         ]
     played = stage.play(url, tasks)
     must_be_unchanged(played)
     item = statistics.median(played.seconds("det_user")) / len(users)
+    bare = statistics.median(played.seconds("bare")) / len(users)
     by_uri = statistics.median(played.seconds("uri")) / URI_ITEMS
     say(f"det user list, {CLIENT_RUNS} runs")
     by_client = statistics.median(
@@ -176,7 +178,11 @@ def measure_loops(stage: Stage, url: str, client_url: str) -> list[Row]:
     what = f"an item of a loop of {len(users)} unchanged users"
     return [
         Row(
-            f"{what}, against `ansible.builtin.uri` per item", "70 × faster", faster(by_uri, item), by_uri / item >= 70
+            f"{what}, against `ansible.builtin.uri` per item",
+            "70 × faster",
+            # What nothing on this machine can be faster than: Ansible's own work for an item, and the call.
+            f"{faster(by_uri, item)}; an action that only reads the user: {faster(by_uri, bare)}",
+            by_uri / item >= 70,
         ),
         Row(
             f"{what}, against one run of `det user list`",

@@ -203,6 +203,12 @@ def test_loops_until_throttle_run_once_and_no_log_behave_as_with_any_module(
     assert logins(sim) == 1
 
 
+def test_the_items_of_a_loop_share_a_connection(playbooks: Playbooks) -> None:
+    # Ansible makes a new one for each item, unless it finds the last one's connected; at -vvv a connection says that it is.
+    run = playbooks.tasks({"name": "loop", **read("{{ item }}"), "loop": ["a", "b", "c"]}, arguments=("-vvv",)).ok()
+    assert run.output.count("ESTABLISH LOCAL CONNECTION") == 1
+
+
 def test_an_unknown_option_is_told_as_ansible_tells_it(playbooks: Playbooks) -> None:
     task = {USER: {"username": "admin", "displayname": "A"}}
     messages = []
