@@ -16,8 +16,11 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 .DELETE_ON_ERROR:
+# Targets share folders; `checks` knows which of them may run side by side.
+ifeq ($(MAKELEVEL),0)
+.NOTPARALLEL:
+endif
 
 .PHONY: help
 help: ## list the targets
@@ -28,7 +31,12 @@ demo: $(VENV)/.demo ## show the collection at work on a simulated master, or on 
 	@$(BIN)/python -m tests.demo
 
 .PHONY: test
-test: lint sanity pytest ## run every test and check that needs one Python only
+test: checks pytest ## run every test and check that needs one Python only
+
+.PHONY: checks
+checks: ## of these, lint and sanity, side by side, as each uses one core most of the time
+	@echo "lint and sanity run side by side; each shows its output when it has ended, after some minutes"
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint sanity .venv-client/.client
 
 .PHONY: pytest
 pytest: $(VENV)/.test .venv-client/.client ## of these, the tests by pytest, with the coverage of plugins/
@@ -40,15 +48,19 @@ exhaustive: $(VENV)/.test ## run what `make test` takes a few for: every integra
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m exhaustive
 
 .PHONY: lint
-lint: $(VENV)/.test .venv-lint/.lint ## run the linters and type checks, and galaxy-importer on the built artefact
+lint: $(VENV)/.test .venv-lint/.lint artefact ## run the linters and type checks, and galaxy-importer on the built artefact
 	tests/tools/lint.sh .venv-lint/bin
 
 .PHONY: sanity
-sanity: $(VENV)/.test ## run `ansible-test sanity` on the built and installed artefact
+sanity: $(VENV)/.test artefact ## run `ansible-test sanity` on the built and installed artefact
 	tests/tools/sanity.sh $(BIN)
 
+.PHONY: artefact
+artefact: $(VENV)/.test ## build the collection, and install it in .cache/artefact
+	tests/tools/artefact.sh $(BIN)
+
 .PHONY: matrix
-matrix: $(LINK) ## repeat sanity, unit and integration tests with each other supported Python that is here
+matrix: artefact ## repeat sanity, unit and integration tests with each other supported Python that is here
 	@tests/tools/matrix.sh $(MATRIX)
 
 .PHONY: bench

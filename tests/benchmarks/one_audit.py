@@ -16,7 +16,8 @@ from ansible_collections.determined.ai.plugins.module_utils._audit.catalogue imp
 from ansible_collections.determined.ai.plugins.module_utils._audit.judge import Audit
 from ansible_collections.determined.ai.plugins.module_utils._audit.profile import chosen_controls, chosen_parameters
 from ansible_collections.determined.ai.plugins.module_utils._audit.site import Site
-from ansible_collections.determined.ai.plugins.module_utils._audit.snapshot import EXPERIMENT_LIST, Snapshot
+from ansible_collections.determined.ai.plugins.module_utils._audit.snapshot import Snapshot
+from ansible_collections.determined.ai.plugins.module_utils._audit.sources import EXPERIMENT_LIST
 from ansible_collections.determined.ai.plugins.module_utils._wire.connection import CONNECTION_SPEC, Connection
 from ansible_collections.determined.ai.plugins.module_utils._wire.session import Session
 

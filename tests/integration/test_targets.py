@@ -35,12 +35,8 @@ def test_target_in_the_controller(any_master: Playbooks, target: str) -> None:
 
 def shipped() -> list[t.Any]:
     """All targets; what a new process adds to an operation is the same for all of them, so some stand for the others."""
-    some = {"det_api", "det_experiment", "det_template", "det_token", "det_user", "role_access"}
-    often = {"det_api", "det_user", "role_access"}
-    return [
-        pytest.param(name, marks=[] if name in often else pytest.mark.once if name in some else pytest.mark.exhaustive)
-        for name in TARGETS
-    ]
+    some = {"det_user": [], "det_token": [pytest.mark.once], "role_access": [pytest.mark.once]}
+    return [pytest.param(name, marks=some.get(name, [pytest.mark.exhaustive])) for name in TARGETS]
 
 
 # Each module is shipped by the test of its examples too.

@@ -11,7 +11,6 @@ import base64
 import dataclasses
 import hashlib
 import hmac
-import itertools
 import json
 import re
 import secrets
@@ -179,14 +178,12 @@ class Master:
         self.login_cost = login_cost
         self.async_delay = async_delay
         self.clock_offset = timedelta(0)
-        self.cluster_id = str(uuid.uuid4())
-        self.master_id = str(uuid.uuid4())
+        self.identify()
         self.cluster_name = ""
         self.config: dict[str, t.Any] = {}
         self.log_lines: list[tuple[datetime, str, str]] = []
         self.log_gone = 0  # entries that the log's ring has lost; tests set it
-        self.sequences: dict[str, itertools.count[int]] = {}
-        self.signing_key = secrets.token_bytes(32)
+        self.sequences: dict[str, int] = {}  # the number drawn last
         self.call_later: Callable[[float, Callable[[], None]], None] | None = None  # set by the server's event loop
 
         self.users: dict[int, UserRow] = {}
@@ -217,13 +214,20 @@ class Master:
 
     # --- clock, ids, authorisation ---
 
+    def identify(self) -> None:
+        """Draw what no two masters share."""
+        self.cluster_id = str(uuid.uuid4())
+        self.master_id = str(uuid.uuid4())
+        self.signing_key = secrets.token_bytes(32)
+
     def now(self) -> datetime:
         """The time in UTC; tests move it with ``clock_offset``."""
         return datetime.now(UTC) + self.clock_offset
 
     def next_id(self, kind: str, start: int = 1) -> int:
         """The next number of a sequence; as in PostgreSQL, a number once drawn is gone."""
-        return next(self.sequences.setdefault(kind, itertools.count(start)))
+        self.sequences[kind] = self.sequences.get(kind, start - 1) + 1
+        return self.sequences[kind]
 
     @property
     def rbac(self) -> bool:

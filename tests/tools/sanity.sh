@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: Contributors to the determined.ai collection
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Run ansible-test's sanity tests on the built and installed artefact: sanity.sh BIN [ARGUMENT...]
+# Run ansible-test's sanity tests on the artefact that `make artefact` installed: sanity.sh BIN [ARGUMENT...]
 #
 # BIN is the folder of the virtual environment's programs; what follows goes to `ansible-test sanity`.
 set -euo pipefail
@@ -10,7 +10,6 @@ cd "$(dirname "$0")/../.."
 
 bin=$(cd "$1" && pwd)
 shift
-tests/tools/artefact.sh "$bin"
 
 # ansible-test keeps its virtual environments and caches below ~/.ansible: give it a home in here, with the user's
 # settings and download cache of pip.
