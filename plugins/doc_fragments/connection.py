@@ -55,7 +55,8 @@ options:
     type: str
   timeout:
     description:
-      - Seconds that one try of a call may take to connect, and then between two bytes of its answer.
+      - Seconds that one try of a call may take to connect, and then between two bytes of its answer. The whole answer may take ten
+        times as long, so one that never ends, such as a log that is followed, ends in a failure.
       - A login may take 30 seconds in any case, as the master hashes passwords slowly on purpose.
     type: float
     default: 30

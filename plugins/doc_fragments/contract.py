@@ -29,7 +29,7 @@ options:
     type: int
     default: 300
   wait_interval:
-    description: Seconds between two looks.
+    description: Seconds between two looks, more than 0.
     type: float
     default: 2
 """

@@ -105,7 +105,8 @@ class DeterminedAction(ActionBase):
                 self.prepared(options),
                 sessions,
                 check_mode=self._task.check_mode,
-                warn=display.warning,
+                # What the server says in a warning may repeat what it was sent.
+                warn=lambda text: display.warning(str(remove_values(text, secrets))),
             )
         finally:
             if os.getpid() == _LOADED_BY:
@@ -121,8 +122,14 @@ class DeterminedAction(ActionBase):
         """The options as the operation gets them: with what only the controller can give in place of a path."""
         return options
 
-    def absolute(self, path: str | None) -> str | None:
-        """A path as Ansible takes those of the controller: from the playbook's folder."""
+    def absolute(self, option: str, path: str | None) -> str | None:
+        """A path as Ansible takes those of the controller: from the playbook's folder.
+
+        :param option: the option that holds it.
+        :raises AnsibleActionFail: it is empty, which would be the playbook's folder itself.
+        """
+        if path == "":
+            raise AnsibleActionFail(f"{option} is empty: it must be a path; leave the option out if there is none.")
         return None if path is None else t.cast(str, self._loader.path_dwim(path))
 
     def _is_local(self) -> bool:
@@ -213,7 +220,11 @@ def _process_sessions() -> Sessions:
 def _end_run() -> None:
     # Forked workers inherit the registration, but only the process that loaded the class ends the run.
     if os.getpid() == _LOADED_BY:
-        end_run(_FOLDER, display.warning)
+        try:
+            end_run(_FOLDER, display.warning)
+        except KeyboardInterrupt:
+            # What is left takes a moment. Ansible hands the next interrupt to the system, which ends the process.
+            end_run(_FOLDER, display.warning)
 
 
 atexit.register(_end_run)

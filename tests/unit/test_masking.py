@@ -141,6 +141,7 @@ PLAIN: list[t.Any] = [
     {"environment": {"image": "registry.example.org:5000/team/image@sha256:0123", "registry_auth": None}},
     {"checkpoint_storage": {"access_key": None, "secret_key": "", "endpoint_url": "http://minio:9000/x@y"}},
     {"entrypoint": "python train.py --tokenizer x --max-tokens=5 --lr 0.1", "name": "author=me"},
+    {"startup_hook": 'export HF_TOKEN=$(cat /run/hf) WANDB_KEY="$KEY"\npython x.py --sort_key=id pad_token=0'},
     {"security": {"key": "k"}, "saml": {"enabled": False}, "description": "set a token first"},
     {"log_policies": [{"name": "n", "pattern": ".*", "action": "cancel_retries"}]},
 ]
@@ -183,6 +184,7 @@ PARTS = {
     "train --db-password hunter2 --lr 1": "train --db-password ******** --lr 1",
     "train --token=abc --lr=1": "train --token=******** --lr=1",
     "export API_KEY='abc' X=1": "export API_KEY='********' X=1",
+    "export HF_TOKEN=abc OPENAI_KEY='d' X=1": "export HF_TOKEN=******** OPENAI_KEY='********' X=1",
     "host=h password=abc dbname=d": "host=h password=******** dbname=d",
     "Authorization: Bearer abc.def": "Authorization: Bearer ********",
 }

@@ -14,6 +14,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
 
 from .._deps import MISSING
 from .._kinds.kind import Task
@@ -130,7 +131,12 @@ def run_as_module(operation: Operation) -> None:
     sessions = Sessions(folder=None)
     try:
         result, secrets = execute(
-            operation, dict(module.params), sessions, check_mode=module.check_mode, warn=module.warn
+            operation,
+            dict(module.params),
+            sessions,
+            check_mode=module.check_mode,
+            # What the server says in a warning may repeat what it was sent; Ansible scrubs results only.
+            warn=lambda text: module.warn(remove_values(text, module.no_log_values)),
         )
     finally:
         sessions.close()

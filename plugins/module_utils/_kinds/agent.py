@@ -17,7 +17,7 @@ import typing as t
 from .._wire.errors import InvalidOption, NotFound, Rejected
 from .._wire.paging import read_memory_list
 from .._wire.session import Live, Session, decode, route, unwrap
-from .._wire.wait import WAIT_SPEC, wait_until
+from .._wire.wait import WAIT_SPEC, check_wait, wait_until
 from .cluster import Agent, Agents, ResourcePools
 from .kind import Arguments, Field, Kind, Normal, Reader, Task
 from .lookup import nearest
@@ -129,6 +129,7 @@ class AgentKind(Kind):
 
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse to wait for a drain that is not asked for."""
+        check_wait(options)
         if options["wait_drained"] and options["state"] != "drained":
             raise InvalidOption(
                 f"wait_drained is true with state {options['state']}: only a drained agent is waited for, as the others have "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._wire.errors import DeterminedError, Forbidden, NotFound, NotSupported, Unauthenticated
+from .._wire.errors import BadAnswer, DeterminedError, Forbidden, NotFound, NotSupported, Unauthenticated
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, decode, unwrap
 from .kind import Arguments, Normal, Reader, Task
@@ -198,8 +198,8 @@ def read_master(session: Session) -> Normal:
     """What the master says of itself to anybody, so no login is made for it."""
     try:
         answer = session.call("GET", "/api/v1/master", anonymous=True)
-    except (NotFound, NotSupported) as error:
-        # The published, simplified API has it here.
+    except (BadAnswer, NotFound, NotSupported) as error:
+        # The published, simplified API has it here, and does not say how it words what it does not know.
         try:
             answer = session.call("GET", "/api/v1/cluster", anonymous=True)
         except DeterminedError:

@@ -63,8 +63,8 @@ class ClusterMessageKind(Declarable):
             raise InvalidOption(f"end is {options['end']!r}: it must be after start ({options['start']!r}).")
         if options["end"]:
             _moment("end", options["end"])
-        if options["duration"] is not None and parse_duration("duration", options["duration"]) == 0:
-            raise InvalidOption(f"duration is {options['duration']!r}: it must be longer than nothing.")
+        if options["duration"] is not None:
+            _end(start or datetime.datetime.now(datetime.UTC), options["duration"])
 
     def find(self, task: Task) -> Normal | None:
         """Read the message."""
@@ -90,7 +90,7 @@ class ClusterMessageKind(Declarable):
             wanted["start_time"] = _text(start)
         end = _moment("end", options["end"]) if options["end"] else None
         if options["duration"] is not None and is_set:
-            end = t.cast(datetime.datetime, start) + delta(parse_duration("duration", options["duration"]))
+            end = _end(t.cast(datetime.datetime, start), options["duration"])
         if end is not None and end <= now:
             return None if live is None else {}
         if end is not None or options["end"] == "":
@@ -154,13 +154,25 @@ def _moment(option: str, text: str) -> datetime.datetime:
     """
     try:
         found = datetime.datetime.fromisoformat(text)
-    except ValueError as error:
+        if found.tzinfo is not None:
+            return found.astimezone(datetime.UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidOption(f"{option} is {text!r}: it must be a time such as '2026-01-31T18:00:00Z'.") from error
-    if found.tzinfo is None:
-        raise InvalidOption(
-            f"{option} is {text!r}: it must say its time zone, as in '2026-01-31T18:00:00Z' or '+02:00'."
-        )
-    return found.astimezone(datetime.UTC)
+    raise InvalidOption(f"{option} is {text!r}: it must say its time zone, as in '2026-01-31T18:00:00Z' or '+02:00'.")
+
+
+def _end(start: datetime.datetime, duration: str) -> datetime.datetime:
+    """When a message ends that is shown for a while.
+
+    :raises InvalidOption: it is shown for no time, or for ever.
+    """
+    length = parse_duration("duration", duration)
+    if length == 0:
+        raise InvalidOption(f"duration is {duration!r}: it must be longer than nothing.")
+    try:
+        return start + delta(length)
+    except OverflowError as error:
+        raise InvalidOption(f"duration is {duration!r}: it ends after the year 9999.") from error
 
 
 def _text(moment: datetime.datetime) -> str:

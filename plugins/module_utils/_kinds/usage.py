@@ -112,7 +112,9 @@ class UsageReader(Reader):
         if start > end:
             raise InvalidOption(f"start is {start}, which is after end ({end}).")
         dest = options["dest"]
-        if dest is not None and (not os.path.isabs(dest) or dest.endswith("/") or os.path.isdir(dest)):
+        if dest is not None and (
+            not os.path.isabs(dest) or dest.endswith("/") or (os.path.exists(dest) and not os.path.isfile(dest))
+        ):
             raise InvalidOption(f"dest is {dest!r}: it must be the absolute path of a file.")
 
     def read(self, task: Task) -> dict[str, t.Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing as t
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from .errors import InvalidOption
 
@@ -29,6 +29,9 @@ CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
 """Ansible's argument spec of the options that every module has. The environment is read in `Connection.resolve`, not by
 fallbacks, because credentials given as options go before any from the environment, whatever their form."""
 
+TIMEOUT_MAX = 86400.0
+"""Seconds. No call takes a day, and what is far beyond (``.inf``, ``.nan``) no socket can wait for."""
+
 ENVIRONMENT_PORT = 8080
 """The port of a master named without a scheme, as the product's own CLI reads it."""
 
@@ -42,7 +45,7 @@ class Connection:
     :ivar token: an access token or session token, or None. It goes before user and password.
     :ivar verify: True, False, or the path of a file with trusted certificates (PEM).
     :ivar cert_name: the name that the certificate must carry, or None for the host's.
-    :ivar timeout: seconds, per try, to connect and between two bytes of the answer.
+    :ivar timeout: seconds, per try, to connect and between two bytes of the answer; the whole answer may take a few times that.
     :ivar retries: further tries of a call.
     """
 
@@ -68,8 +71,10 @@ class Connection:
         if not master.strip():
             raise InvalidOption("master is not set: give the option master or the environment variable DET_MASTER.")
         username, password, token = _credentials(options, environ)
-        if not options["timeout"] or options["timeout"] <= 0:
-            raise InvalidOption(f"timeout is {options['timeout']:g}: it must be a number of seconds above 0.")
+        if not 0 < options["timeout"] <= TIMEOUT_MAX:
+            raise InvalidOption(
+                f"timeout is {options['timeout']:g}: it must be a number of seconds above 0, and {TIMEOUT_MAX:g} at most."
+            )
         if options["retries"] < 0:
             raise InvalidOption(f"retries is {options['retries']}: it must be 0 or more.")
         return cls(
@@ -105,20 +110,40 @@ def canonical_master(master: str) -> str:
     wanted = "a host, host:port, or a http:// or https:// URL without user, password, query or fragment"
     schemes = {"http": 80, "https": 443}
     bare = "://" not in master
+    if "@" in master:
+        # Before anything of it is quoted.
+        raise InvalidOption(
+            f"master carries a user or password: it must be {wanted}; use auth_username and auth_password."
+        )
     try:
         parts = urlsplit(f"http://{master}" if bare else master)
         port = parts.port
     except ValueError as error:
         raise InvalidOption(f"master is not an address ({error}): it must be {wanted}.") from error
-    if parts.username is not None or parts.password is not None:
-        raise InvalidOption(
-            f"master carries a user or password: it must be {wanted}; use auth_username and auth_password."
-        )
-    if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment or " " in master:
+    blank = any(char.isspace() for char in master)
+    if parts.scheme not in schemes or not parts.hostname or port == 0 or parts.query or parts.fragment or blank:
         raise InvalidOption(f"master is {master!r}: it must be {wanted}.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = port or (ENVIRONMENT_PORT if bare else schemes[parts.scheme])
-    return urlunsplit((parts.scheme, f"{host}:{port}", parts.path.rstrip("/"), "", ""))
+    return urlunsplit((parts.scheme, f"{bracketed(parts.hostname)}:{port}", parts.path.rstrip("/"), "", ""))
+
+
+def bracketed(host: str) -> str:
+    """A host as a URL has it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def origin(parts: SplitResult) -> str:
+    """Scheme, host and port of a URL: where it leads, without the credentials and the path that it may hold.
+
+    :raises ValueError: the port is no number.
+    """
+    host = bracketed(parts.hostname or "")
+    return f"{parts.scheme}://{host}" + ("" if parts.port is None else f":{parts.port}")
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be a token, which a header carries."""
+    return text != "" and text.isascii() and text.isprintable() and " " not in text
 
 
 def _credentials(
@@ -147,7 +172,7 @@ def _credentials(
     password = options["auth_password"] if options["auth_password"] is not None else environ.get("DET_PASS")
     for token_name, token, user_name, username, password_name, own_password in places:
         if token:
-            if not token.isascii() or not token.isprintable() or " " in token:
+            if not is_token(token):
                 raise InvalidOption(f"{token_name} holds a blank, a line break or another character that no token has.")
             return None, None, token
         if username:

@@ -27,7 +27,7 @@ import typing as t
 
 from .._deps import from_json
 from . import errors
-from .connection import Connection
+from .connection import Connection, is_token
 from .transport import Transport
 
 LOGIN_TIMEOUT = 30.0
@@ -35,6 +35,8 @@ LOGIN_TIMEOUT = 30.0
 
 LOCK_WAIT = 2 * LOGIN_TIMEOUT
 """Seconds that the end of a run waits for a login that is still under way."""
+
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 ACCEPTED, INACTIVE, REFUSED = "accepted", "inactive", "refused"
 """What the master says to a password: the user is in, would be if it were active, or is not."""
@@ -86,7 +88,9 @@ class OwnLogin:
         """Log in again, unless another thread has."""
         with self._lock:
             if self._token in (None, refused):
-                self._token = log_in(transport)
+                # An interrupt waits until there is a token to log out with.
+                with uninterrupted():
+                    self._token = log_in(transport)
             return self._token
 
     def close(self, transport: Transport) -> None:
@@ -138,6 +142,10 @@ class RunLogin:
         # Between the master's answer and the file, an interrupt would leave a session that nobody knows of.
         with uninterrupted():
             token = log_in(transport)
+            if signal.sigpending() & INTERRUPTS:
+                # This process ends here, and the one that would log out for it may have ended already.
+                log_out(transport, token)
+                return token
             settings = {"verify": self._connection.verify, "cert_name": self._connection.cert_name}
             _write(self._file, {"master": self._connection.master, "token": token, **settings})
             return token
@@ -174,12 +182,17 @@ def log_in(transport: Transport) -> str:
         ) from error
     except errors.Forbidden as error:
         raise errors.Forbidden(
-            f"The master at {connection.master} refuses the login of {connection.username!r}: {error.server_message}.",
+            f"The master at {connection.master} refuses the login of {connection.username!r}: "
+            f"{error.server_message or 'HTTP 403'}.",
             error.failure,
+        ) from error
+    except errors.LostAnswer as error:
+        raise errors.Unreachable(
+            f"The login of {connection.username!r} at {connection.master} got no answer: {error}", error.failure
         ) from error
     data = answer.json()
     token = data.get("token") if isinstance(data, dict) else None
-    if not isinstance(token, str) or not token:
+    if not isinstance(token, str) or not is_token(token):
         raise answer.bad("the answer to the login holds no token")
     return token
 
@@ -193,7 +206,8 @@ def try_password(connection: Connection, warn: t.Callable[[str], None], username
     """
     transport = Transport(dataclasses.replace(connection, username=username, password=password, token=None), warn)
     try:
-        log_out(transport, log_in(transport))
+        with uninterrupted():
+            log_out(transport, log_in(transport))
     except errors.Unauthenticated:
         return REFUSED
     except errors.Forbidden:
@@ -242,9 +256,10 @@ def end_run(folder: pathlib.Path, warn: t.Callable[[str], None]) -> None:
                 retries=0,
             )
             transport = Transport(connection, warn)
-            log_out(transport, kept["token"])
+            with uninterrupted():
+                log_out(transport, kept["token"])
+                file.unlink()
             transport.close()
-            file.unlink()
 
 
 @contextlib.contextmanager
@@ -270,7 +285,7 @@ def uninterrupted() -> t.Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
         yield
     finally:

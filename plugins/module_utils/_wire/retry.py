@@ -12,10 +12,13 @@ import random
 import time
 import typing as t
 
-from .._deps import Retry
+from .._deps import Retry, urllib3
 
 CEILING = 60.0
 """Seconds after the first try during which further tries of one call may begin."""
+
+PAUSE, PAUSE_MAX = 0.5, 8.0
+"""Seconds: what the longest pause before a further try begins with, doubling each time, and what it grows to."""
 
 RETRY_AFTER_MAX = 30.0
 """Seconds: a Retry-After beyond this is cut to it."""
@@ -59,8 +62,6 @@ class CallRetry(Retry):
             raise_on_redirect=False,
             raise_on_status=False,
             allowed_methods=REPEATABLE,
-            backoff_factor=0.5,
-            backoff_max=8,
             warn=warn,
         )
 
@@ -80,11 +81,15 @@ class CallRetry(Retry):
 
     def get_backoff_time(self) -> float:
         """Seconds until the next try: full jitter, so that many forks do not come back at once."""
-        return random.uniform(0, min(self.backoff_max, self.backoff_factor * 2 ** len(self.history)))
+        return random.uniform(0, min(PAUSE_MAX, PAUSE * 2 ** len(self.history)))
 
     def get_retry_after(self, response: t.Any) -> float | None:
-        """Seconds that the server asks for, cut to `RETRY_AFTER_MAX` and to what is left of `CEILING`."""
-        asked = super().get_retry_after(response)
+        """Seconds that the server asks for, cut to `RETRY_AFTER_MAX` and to what is left of `CEILING`; None if it does not say."""
+        try:
+            asked = super().get_retry_after(response)
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+            # Neither seconds nor a date, or none that a clock can show.
+            asked = None
         left = max(0.0, self.began + CEILING - time.monotonic())
         return None if asked is None else min(asked, RETRY_AFTER_MAX, left)
 

@@ -195,7 +195,7 @@ def decode(answer: Answer, validate: t.Callable[[t.Any], M], data: t.Any, what: 
         return validate(data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or what
+        place = ".".join(str(part) for part in first["loc"]) or "at its top"
         raise answer.bad(f"{what} expected, but {place}: {first['msg']}") from error
 
 

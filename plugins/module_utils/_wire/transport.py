@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import ssl
 import sys
+import time
 import typing as t
 import urllib.request
 from urllib.parse import quote, urljoin, urlsplit
@@ -21,10 +23,20 @@ from ansible.module_utils.ansible_release import __version__ as ansible_version
 from .._deps import AuthBase, HTTPAdapter, PreparedRequest, from_json, requests, urllib3
 from . import errors
 from ._version import COLLECTION_VERSION
-from .connection import Connection
+from .connection import Connection, origin
 from .retry import REPEATABLE, CallRetry
 
 REDIRECTS_MAX = 5
+PART = 1 << 20
+"""Bytes of an answer that are read at once."""
+
+ANSWER_MAX = 1 << 30
+"""Bytes of an answer, decompressed. A master sends at most 128 MiB of its own encoding, which JSON makes a few times as long."""
+
+WHOLE_ANSWER = 10
+"""An answer must be whole after this many times the time-out: one that goes on for ever ends here, such as a log that is
+followed, or a byte every few seconds."""
+
 PROXY_VARIABLES = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
 TUNNEL_REFUSED = "Tunnel connection failed:"
 """How Python's http.client begins to say that a proxy has answered CONNECT with something else than 200."""
@@ -41,6 +53,12 @@ _BY_STATUS: dict[int, type[errors.DeterminedError]] = {
     409: errors.Conflict,
     501: errors.NotSupported,
 }
+
+OUTSIDE = ("Not Found", "api not found:", "Method Not Allowed")
+"""How a 404 or 405 of a master begins outside its API, where a wrong path prefix leads (tried on a running 0.38.1 master)."""
+
+DEACTIVATED = "user does not have permission"
+"""What the token of a deactivated user gets, like one who may not do something (``master/internal/grpcutil/auth.go``)."""
 
 
 def route(*segments: str | int) -> str:
@@ -137,11 +155,15 @@ class Answer:
         except ValueError as error:
             raise self.bad(f"it is not JSON ({error})") from error
 
+    @property
+    def is_page(self) -> bool:
+        """Whether it is HTML, which no call of the API answers with."""
+        return self.content[:60].lstrip().startswith(b"<")
+
     def bad(self, why: str) -> errors.BadAnswer:
         """Make the failure that says what is wrong with this answer."""
-        shown = self.content[:60].decode("utf-8", "replace").strip()
         hint = ""
-        if shown.startswith("<"):
+        if self.is_page:
             why, hint = "it is a web page", " Is this a Determined master, or does a proxy answer in its place?"
         return errors.BadAnswer(
             f"{self.method} {self.path}: HTTP {self.status}, but the answer is not one of a Determined master: {why}.{hint}",
@@ -199,8 +221,7 @@ class Transport:
         :raises errors.DeterminedError: one of its kinds, for whatever goes wrong.
         """
         policy = CallRetry.of(self.connection.retries, self.warn)
-        # One client serves one thread, so the adapter can carry the policy of the call in hand.
-        self._adapter.max_retries = policy
+        seconds = timeout or self.connection.timeout
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
         data = None
         if body is not None:
@@ -214,15 +235,9 @@ class Transport:
                 request = _Request()
                 params = _query(query) if query and hop == 0 else None
                 request.prepare(method, url, headers, params=params, data=data, auth=Bearer(token))
-                response: t.Any = self._adapter.send(
-                    request,
-                    timeout=timeout or self.connection.timeout,
-                    verify=self.connection.verify,
-                    proxies=self._proxies,
-                )
-                content = response.read(decode_content=True)
+                response, content = self._exchange(request, policy, seconds)
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise self._network(method, path, error, len(policy.failures) + 1) from error
+                raise self._network(method, path, error, len(policy.failures) + 1, seconds) from error
             attempts = len(policy.failures) + 1
             target = self._redirect(method, path, str(request.url), response, attempts)
             if target is None:
@@ -236,6 +251,27 @@ class Transport:
             _failure(method, path, None, "redirects", "", len(policy.failures) + 1),
         )
 
+    def _exchange(self, request: t.Any, policy: CallRetry, seconds: float) -> tuple[t.Any, bytes]:
+        """Send a request and read the whole answer; a read whose answer breaks off is tried again.
+
+        :param seconds: the time-out.
+        """
+        while True:
+            # One client serves one thread, so the adapter can carry the policy of the call in hand.
+            self._adapter.max_retries = policy
+            response: t.Any = self._adapter.send(
+                request, timeout=seconds, verify=self.connection.verify, proxies=self._proxies
+            )
+            try:
+                return response, _content(request, response, seconds * WHOLE_ANSWER)
+            except urllib3.exceptions.HTTPError as error:
+                response.close()
+                try:
+                    policy = response.retries.increment(request.method, request.path_url, error=error)
+                except urllib3.exceptions.MaxRetryError:
+                    raise error from None
+                policy.sleep()
+
     def _redirect(self, method: str, path: str, url: str, response: t.Any, attempts: int) -> str | None:
         """Say where to go on, or None when the answer is no redirect.
 
@@ -244,8 +280,15 @@ class Transport:
         target = response.get_redirect_location()
         if not target:
             return None
-        target = urljoin(url, str(target))
-        here, there = urlsplit(url), urlsplit(target)
+        try:
+            target = urljoin(url, str(target))
+            here, there = urlsplit(url), urlsplit(target)
+            _port = there.port
+        except ValueError as error:
+            raise errors.BadAnswer(
+                f"{method} {path}: the master redirects to what is no address; is {self.connection.master} its own?",
+                _failure(method, path, response.status, "redirect", "", attempts),
+            ) from error
         if method in REPEATABLE and there.hostname == here.hostname and there.scheme in {here.scheme, "https"}:
             return target
         place = f"{there.scheme}://{there.netloc.rpartition('@')[2]}"
@@ -271,6 +314,12 @@ class Transport:
         where = f"{answer.method} {answer.path}"
         if answer.status == 407 and self._proxy:
             return self._proxy_refused(failure)
+        if answer.status == 429:
+            return errors.Unreachable(
+                f"{where}: the master at {self.connection.master}, or a proxy before it, takes no more calls for now (HTTP 429 "
+                f"after {answer.attempts} tries{said}).",
+                failure,
+            )
         if answer.status in {502, 503, 504}:
             if answer.method not in REPEATABLE:
                 return errors.LostAnswer(
@@ -281,23 +330,44 @@ class Transport:
                 f"{answer.attempts} tries{said}.",
                 failure,
             )
-        if answer.status == 501:
+        if answer.status == 501 and not answer.is_page:
             return errors.NotSupported(
                 f"{where}: this master does not know that call (HTTP 501{said}); it may be too old or too new for this collection.",
                 failure,
             )
         kind = _BY_STATUS.get(answer.status, errors.Rejected)
-        if not text and answer.status not in _BY_STATUS:
+        if answer.is_page or (not text and answer.status not in _BY_STATUS):
             return answer.bad(f"HTTP {answer.status} without Determined's error text")
+        if answer.status in {404, 405} and not _is_told(answer):
+            # A task would conclude from 404 that an object is not there.
+            return errors.BadAnswer(
+                f"{where}: HTTP {answer.status}{said}, which is not how a Determined master says it: is "
+                f"{self.connection.master} its address, path prefix included?",
+                failure,
+            )
+        if text == DEACTIVATED:
+            said += " (it says so to a deactivated user, too)"
         return kind(f"{where}: HTTP {answer.status}{said}", failure)
 
-    def _network(self, method: str, path: str, error: Exception, attempts: int) -> errors.DeterminedError:
-        """Translate a failure to get any answer."""
+    def _network(
+        self, method: str, path: str, error: Exception, attempts: int, seconds: float
+    ) -> errors.DeterminedError:
+        """Translate a failure to get any answer.
+
+        :param seconds: the time-out.
+        """
         exceptions = requests.exceptions
         master = self.connection.master
         cause = _cause(error)
         failure = _failure(method, path, None, type(cause).__name__, _plain(cause), attempts)
         if isinstance(error, exceptions.SSLError):
+            said = cause.args[0] if cause.args else None
+            if isinstance(said, ssl.SSLError) and not isinstance(said, ssl.SSLCertVerificationError):
+                return errors.TlsError(
+                    f"TLS with {master} fails ({_plain(cause)}): does it speak https, and does ca_cert, if given, name a file "
+                    "of certificates (PEM)?",
+                    failure,
+                )
             return errors.TlsError(
                 f"The certificate of {master} is not accepted ({_plain(cause)}): name its issuer with ca_cert, or the name "
                 "that it carries with cert_name.",
@@ -313,19 +383,12 @@ class Transport:
                 f"{method} {path} cannot be sent: {type(error).__name__}; check master and auth_token."
             )
         if isinstance(error, exceptions.ProxyError):
-            return self._no_way_through(cause, failure)
-        refused = isinstance(
-            cause,
-            (
-                urllib3.exceptions.NewConnectionError,
-                urllib3.exceptions.ConnectTimeoutError,
-                urllib3.exceptions.NameResolutionError,
-            ),
-        )
+            return self._no_way_through(cause, failure, seconds)
+        refused = isinstance(cause, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
         slow = isinstance(error, exceptions.Timeout) or isinstance(cause, urllib3.exceptions.TimeoutError)
         # In some releases of urllib3 a refused connection counts as a kind of time-out.
         slow = slow and not isinstance(cause, urllib3.exceptions.NewConnectionError)
-        why = f"no answer within {self.connection.timeout:g} s" if slow else _plain(cause)
+        why = f"no answer within {seconds:g} s" if slow else _plain(cause)
         if refused or method in REPEATABLE:
             return errors.Unreachable(
                 f"The master at {master} cannot be reached: {why} ({method} {path}, {attempts} tries).", failure
@@ -335,13 +398,15 @@ class Transport:
             failure,
         )
 
-    def _no_way_through(self, error: BaseException, failure: dict[str, t.Any]) -> errors.DeterminedError:
+    def _no_way_through(
+        self, error: BaseException, failure: dict[str, t.Any], seconds: float
+    ) -> errors.DeterminedError:
         """Translate a failure to reach the master through a proxy; nothing was sent to the master."""
         cause = getattr(error, "original_error", error)
         tries = f"({failure['method']} {failure['path']}, {failure['attempts']} tries)"
         slow = isinstance(cause, urllib3.exceptions.TimeoutError)
         slow = slow and not isinstance(cause, urllib3.exceptions.NewConnectionError)
-        why = f"no answer within {self.connection.timeout:g} s" if slow else _plain(cause)
+        why = f"no answer within {seconds:g} s" if slow else _plain(cause)
         failure = {**failure, "reason": type(cause).__name__, "message": why}
         if why.startswith(TUNNEL_REFUSED):
             if f"{TUNNEL_REFUSED} 407" in why:
@@ -360,6 +425,35 @@ class Transport:
         )
 
 
+def _content(request: t.Any, response: t.Any, seconds: float) -> bytes:
+    """Read an answer's body, decompressed.
+
+    :param seconds: how long it may take as a whole; the time-out is between two bytes.
+    :raises errors.BadAnswer: it is too large.
+    :raises urllib3.exceptions.ProtocolError: it is not whole in time.
+    """
+    deadline = time.monotonic() + seconds
+    # In urllib3 before 2, the length is checked only when asked for, and time is looked at only after each full part.
+    response.enforce_content_length = True
+    read = getattr(response, "read1", response.read)
+    parts: list[bytes] = []
+    size = 0
+    while part := read(PART, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if time.monotonic() > deadline:
+            raise urllib3.exceptions.ProtocolError(f"the answer was not whole within {seconds:g} s")
+        if size > ANSWER_MAX:
+            response.close()
+            method, path = request.method, request.path_url.partition("?")[0]
+            why = f"it is larger than {ANSWER_MAX >> 20} MiB"
+            raise errors.BadAnswer(
+                f"{method} {path}: the answer was left unread, as {why}; ask for less of it, such as by a limit.",
+                _failure(method, path, response.status, "bad answer", why, 1),
+            )
+    return b"".join(parts)
+
+
 def _proxy_place(address: str | None) -> str:
     """A proxy's address as it may be shown, without the credentials that it may hold; empty for no proxy.
 
@@ -369,16 +463,15 @@ def _proxy_place(address: str | None) -> str:
         return ""
     try:
         parts = urlsplit(address if "://" in address else f"http://{address}")
-        host, port = parts.hostname, parts.port
+        place = origin(parts) if parts.hostname else None
     except ValueError:
-        host, port = None, None
-    if not host:
+        place = None
+    if place is None:
         raise errors.InvalidOption(
             f"The environment names a proxy whose address is none: {PROXY_VARIABLES} must be http://HOST:PORT or "
             "http://USER:PASSWORD@HOST:PORT, with what is special in a URL percent-encoded."
         )
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
+    return place
 
 
 def server_text(content: bytes) -> str:
@@ -394,6 +487,12 @@ def server_text(content: bytes) -> str:
         if isinstance(text, str) and text:
             return " ".join(text.split())[:500]
     return ""
+
+
+def _is_told(answer: Answer) -> bool:
+    """Whether a 404 or 405 is one that a master sends at such a path: JSON, and in its API not that the path leads nowhere."""
+    text = server_text(answer.content)
+    return bool(_error_object(answer.content)) and not (answer.path.startswith("/api/v1/") and text.startswith(OUTSIDE))
 
 
 def _error_object(content: bytes) -> dict[str, t.Any]:
@@ -460,8 +559,14 @@ def _cause(error: BaseException) -> BaseException:
 
 def _plain(error: BaseException) -> str:
     """An exception's text without object addresses: ``Connection refused`` rather than ``<HTTPConnection ...>: ...``."""
-    for part in (error, error.__cause__, error.__context__):
+    for part in (error, *error.args, error.__cause__, error.__context__):
         if isinstance(part, OSError) and part.strerror:
             return part.strerror
+    if len(error.args) == 2 and isinstance(error.args[1], Exception):
+        # urllib3's ProtocolError and its like: what happened, and why.
+        what, why = error.args
+        if isinstance(why, ConnectionError):
+            return str(why)
+        return str(what) if repr(why) in str(what) else f"{what} {why!r}"
     text = str(error)
     return text.rpartition(">: ")[2] or text or type(error).__name__

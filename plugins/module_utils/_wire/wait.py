@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .errors import TimedOut
+from .errors import InvalidOption, TimedOut
 
 WAIT_SPEC: dict[str, dict[str, t.Any]] = {
     "wait": {"type": "bool", "default": True},
@@ -21,6 +21,17 @@ WAIT_SPEC: dict[str, dict[str, t.Any]] = {
 """Ansible's argument spec of the options of every module that waits; seconds."""
 
 S = t.TypeVar("S")
+
+
+def check_wait(options: t.Mapping[str, t.Any]) -> None:
+    """Refuse times with which nobody can wait, before anything is written that would be waited for.
+
+    :raises InvalidOption: naming the option.
+    """
+    if options["wait_timeout"] < 0:
+        raise InvalidOption(f"wait_timeout is {options['wait_timeout']}: it must be 0 seconds (one look) or more.")
+    if not options["wait_interval"] > 0:
+        raise InvalidOption(f"wait_interval is {options['wait_interval']}: it must be more than 0 seconds.")
 
 
 def wait_until(

@@ -60,7 +60,7 @@ def test_without_the_right_to_it_the_config_is_refused_in_a_sentence(demo: Simul
     runner.close()
     assert result["msg"] == (
         "gather has 'config', which takes an administrator, under RBAC the permission VIEW_MASTER_CONFIG: "
-        "GET /api/v1/master/config: HTTP 403: user does not have permission"
+        "GET /api/v1/master/config: HTTP 403: user does not have permission (it says so to a deactivated user, too)"
     )
 
 
@@ -146,11 +146,14 @@ def test_a_proxy_that_answers_for_the_master_is_no_health(demo: Simulator, run_d
     assert "it is a web page" in run_demo.failed(OPERATION, gather=["health"])
 
 
-@pytest.mark.parametrize("status", [501, 404])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(501, UNKNOWN_ROUTE), (404, UNKNOWN_ROUTE), (404, {"message": "Not Found"}), (404, "not found")],
+)
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_the_published_api(demo: Simulator, run_demo: Runner, status: int, wrapped: bool) -> None:
+def test_the_published_api(demo: Simulator, run_demo: Runner, status: int, body: t.Any, wrapped: bool) -> None:
     simple = {"version": "0.20.0", "clusterId": "c1", "masterId": "m1", "telemetryEnabled": True}
-    demo.faults.add(Fault("status", path="/master$", status=status, body=UNKNOWN_ROUTE))
+    demo.faults.add(Fault("status", path="/master$", status=status, body=body))
     demo.faults.add(Fault("shape", path="/cluster$", body={"cluster": simple} if wrapped else simple))
     result = run_demo.ok(OPERATION)
     cluster = result["cluster"]

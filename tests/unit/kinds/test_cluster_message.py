@@ -144,6 +144,18 @@ def test_an_end_that_has_gone_by_is_unchanged(sim: Simulator, run: Runner) -> No
         ({"text": "x", "end": "tomorrow"}, "end is 'tomorrow': it must be a time such as"),
         ({"text": "x", "start": ""}, "start is '': it must be a time such as"),
         ({"text": "x", "start": "2126-01-01T00:00:00"}, "it must say its time zone"),
+        (
+            {"text": "x", "start": "9999-12-31T23:00:00-12:00"},
+            "start is '9999-12-31T23:00:00-12:00': it must be a time such as",
+        ),
+        (
+            {"text": "x", "end": "0001-01-01T00:00:00+12:00"},
+            "end is '0001-01-01T00:00:00+12:00': it must be a time such as",
+        ),
+        (
+            {"text": "x", "start": "9999-12-31T23:00:00Z", "duration": "2h"},
+            "duration is '2h': it ends after the year 9999.",
+        ),
         ({"text": "x", "start": LATER, "end": SOON}, "it must be after start"),
         ({"text": "x", "duration": "2w"}, "duration is '2w'"),
         ({"text": "x", "duration": "0s"}, "duration is '0s': it must be longer than nothing."),

@@ -7,7 +7,9 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import os
 import pathlib
+import stat
 import typing as t
 
 import pytest
@@ -177,6 +179,16 @@ def test_a_file_that_can_not_be_written_is_told(days: Simulator, run: Runner, tm
 def test_what_is_refused_before_any_call(sim: Simulator, run: Runner, options: dict[str, t.Any], sentence: str) -> None:
     assert sentence in run.failed(OPERATION, **options)
     assert sim.journal == []
+
+
+def test_dest_takes_the_place_of_no_device(sim: Simulator, run: Runner, tmp_path: pathlib.Path) -> None:
+    # Root would have a file instead of /dev/null.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    message = run.failed(OPERATION, start="2026-01", dest=str(pipe))
+    assert message == f"dest is {str(pipe)!r}: it must be the absolute path of a file."
+    assert sim.journal == []
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_the_demo_cluster(run_demo: Runner) -> None:

@@ -15,6 +15,10 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
+from ansible_collections.determined.ai.plugins.module_utils._wire.connection import CONNECTION_SPEC, Connection
+from ansible_collections.determined.ai.plugins.module_utils._wire.login import end_run
+from ansible_collections.determined.ai.plugins.module_utils._wire.session import Session
+from ansible_collections.determined.ai.plugins.modules.det_token import OPERATION as DET_TOKEN
 from ansible_collections.determined.ai.plugins.modules.det_user import OPERATION as DET_USER
 from ansible_collections.determined.ai.plugins.modules.det_user_info import OPERATION as DET_USER_INFO
 from tests.simulator import Simulator
@@ -63,12 +67,34 @@ def test_every_form_of_address_is_understood(master: str, canonical: str) -> Non
     assert canonical_master(master) == canonical
 
 
-@pytest.mark.parametrize("master", ["ftp://x", "http://", "http://x:port", "http://u:p@x", "http://x?a=b", "a b"])
+@pytest.mark.parametrize(
+    "master",
+    [
+        "ftp://x",
+        "http://",
+        "http://x:port",
+        "x:99999",
+        "x:0",
+        "::1",
+        "http://[::1",
+        "http://u:p@x",
+        "http://u:p/q@x",
+        "http://x?a=b",
+        "a b",
+        "a\tb",
+        "a\u00a0b",
+    ],
+)
 def test_what_is_no_address_is_refused_before_any_call(run: Runner, master: str) -> None:
     message = run.failed(DET_USER_INFO, master=master)
     assert message.startswith("master")
     assert "must be a host, host:port" in message
     assert "u:p" not in message
+    assert "'p'" not in message
+
+
+def test_blanks_around_the_address_do_not_matter(run: Runner, sim: Simulator) -> None:
+    assert run.ok(DET_USER_INFO, master=f"  {sim.url}/ \n")["total"] == 2
 
 
 def test_no_master_names_the_option_and_the_variable(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +163,29 @@ def test_a_token_with_a_line_break_is_not_sent(sim: Simulator) -> None:
     assert sim.journal == []
 
 
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+def test_an_access_token_that_has_ended(run: Runner, sim: Simulator, tmp_path: pathlib.Path, how: str) -> None:
+    made = run.ok(DET_TOKEN, user="admin", description="ci")
+    runner = Runner(sim, auth_token=made["token_value"])
+    runner.ok(DET_USER_INFO)
+    if how == "revoked":
+        run.ok(DET_TOKEN, user="admin", description="ci", state="absent")
+    else:
+        sim.master.sessions[made["token"]["id"]].expiry -= datetime.timedelta(days=400)
+    message = runner.failed(DET_USER_INFO)
+    assert ("user access token revoked" if how == "revoked" else "invalid credentials") in message
+    assert "auth_token is not accepted: it may have expired, been revoked" in message
+    assert made["token_value"] not in message
+
+
+def test_the_token_of_a_user_who_is_deactivated_in_mid_run(run: Runner, sim: Simulator) -> None:
+    run.ok(DET_USER, **NEW, admin=True)
+    runner = Runner(sim, auth_username="carol", auth_password="Passw0rd-carol")
+    runner.ok(DET_USER_INFO)
+    sim.master.user_by_name("carol").active = False
+    assert "user does not have permission (it says so to a deactivated user, too)" in runner.failed(DET_USER_INFO)
+
+
 def test_an_inactive_user_cannot_log_in(run: Runner, sim: Simulator) -> None:
     run.ok(DET_USER, **NEW, active=False)
     other = Runner(sim, auth_username="carol", auth_password="Passw0rd-carol")
@@ -157,6 +206,21 @@ def test_a_session_that_the_master_ended_is_renewed_once(run: Runner, sim: Simul
     sim.master.sessions.clear()
     run.ok(DET_USER_INFO)
     assert calls(sim, "POST", "/api/v1/auth/login") == 2
+
+
+def test_forks_whose_shared_session_the_master_ended_log_in_once_more(sim: Simulator, tmp_path: pathlib.Path) -> None:
+    options = {name: option.get("default") for name, option in CONNECTION_SPEC.items()}
+    connection = Connection.resolve({**options, **ADMIN, "master": sim.url})
+    forks = [Session(connection, folder=tmp_path) for _fork in range(3)]
+    for expected in (1, 2):
+        for fork in forks:
+            fork.get("/api/v1/me")
+        assert calls(sim, "POST", "/api/v1/auth/login") == expected
+        sim.master.sessions.clear()
+    forks[0].get("/api/v1/me")
+    warnings: list[str] = []
+    end_run(tmp_path, warnings.append)
+    assert (sim.sessions(), warnings, list(tmp_path.glob("*.json"))) == ([], [], [])
 
 
 def test_every_session_is_ended(run: Runner, sim: Simulator) -> None:
@@ -461,6 +525,10 @@ def test_a_missing_certificate_file(run: Runner) -> None:
     assert run.failed(DET_USER_INFO, ca_cert="/nowhere/ca.pem").startswith("ca_cert is '/nowhere/ca.pem'")
 
 
-@pytest.mark.parametrize(("option", "value"), [("timeout", 0), ("timeout", -1), ("retries", -1)])
-def test_limits_out_of_range(run: Runner, option: str, value: int) -> None:
-    assert run.failed(DET_USER_INFO, **{option: value}).startswith(f"{option} is {value}")
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("timeout", 0), ("timeout", -1), ("timeout", "inf"), ("timeout", "nan"), ("timeout", 1e10), ("retries", -1)],
+)
+def test_limits_out_of_range(run: Runner, option: str, value: int | float | str) -> None:
+    shown = value if isinstance(value, str) else f"{value:g}"
+    assert run.failed(DET_USER_INFO, **{option: value}).startswith(f"{option} is {shown}")
