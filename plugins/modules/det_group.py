@@ -31,7 +31,8 @@ options:
   state:
     description:
       - V(present) makes sure that the group exists with the declared members.
-      - V(absent) deletes it, and with it its memberships and role assignments.
+      - V(absent) deletes it, and with it its memberships and role assignments. Where one that was not found may just not be
+        seen, a warning says so.
     type: str
     choices: [present, absent]
     default: present

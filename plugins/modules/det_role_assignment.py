@@ -42,11 +42,12 @@ options:
     description:
       - V(present) assigns the role.
       - V(absent) takes it away. From a user or group, or in a workspace, that is not there, there is nothing to take.
+        Where a group or workspace may just not be seen, a warning says so.
     type: str
     choices: [present, absent]
     default: present
   assignments:
-    description: Many assignments, instead of O(role) and what belongs to it.
+    description: Many assignments, instead of O(role) and what belongs to it. Each has a state of its own.
     type: list
     elements: dict
     suboptions:
@@ -69,6 +70,7 @@ options:
         description:
           - V(present) assigns the role.
           - V(absent) takes it away. From a user or group, or in a workspace, that is not there, there is nothing to take.
+            Where a group or workspace may just not be seen, a warning says so.
         type: str
         choices: [present, absent]
         default: present

@@ -83,7 +83,8 @@ options:
         connection this is the controller.
       - The file holds the token alone, without a line end, and is replaced in one step.
       - If the file is missing, is empty or holds another token, a new token is made, as the value of the present one can't be
-        read back. A file that holds something else is refused, and so is a symbolic link.
+        read back. So a token has one file. A second one, on another host too, would take it away from the first, and that one
+        back in its next run. A file that holds something else is refused, and so is a symbolic link.
       - With it, RV(token_value) is not returned.
     type: path
   dest_mode:

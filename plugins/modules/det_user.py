@@ -41,11 +41,11 @@ options:
   new_username:
     description:
       - Name that the user must have. Whichever of O(username) and this exists ends up under this name.
-      - It is refused when both exist, and for the built-in users C(admin) and C(determined). When neither exists, the user is
-        created under this name.
+      - It is refused when both exist, for the built-in users C(admin) and C(determined), and for remote users, whom the server
+        does not rename. When neither exists, the user is created under this name.
     type: str
   display_name:
-    description: Name that people see. An empty text clears it.
+    description: Name that people see, printable ASCII without blanks around it. An empty text clears it.
     type: str
   admin:
     description:
@@ -82,7 +82,8 @@ options:
     choices: [enforce, "off"]
     default: enforce
   allow_blank_password:
-    description: Whether the user may have an empty password, with which anyone can log in as this user.
+    description:
+      - Whether O(password) may be empty, or left out for a new user, so that anyone can log in as this user.
     type: bool
     default: false
   agent_user_group:
@@ -107,6 +108,8 @@ options:
     description:
       - Whether deactivating the user revokes its access tokens for good. With V(false) they are refused while the user is
         inactive, and work again afterwards.
+      - The server revokes them with any edit of a user that stays inactive too. With V(false) such an edit is refused while there
+        are any.
     type: bool
     default: true
   force:

@@ -124,6 +124,9 @@ class StateOperation:
             live = kind.find(task)
             gone = live is None and change.action == UPDATE
             left = None if gone else compare(kind, live, kind.wanted(task, live))
+        except errors.InvalidOption as refused:
+            # What is there by now does not allow it any more.
+            raise _with(error, f"Read again: {refused}") from error
         except errors.DeterminedError as unread:
             raise _with(error, f"Reading again did not tell either: {unread}") from error
         if left is None:
@@ -170,7 +173,7 @@ class BatchOperation:
         self._kind = kind
         self._one = StateOperation(kind)
         own = kind.arguments.spec
-        entry = {name: option for name, option in own.items() if name not in kind.switches}
+        self._entry = entry = {name: option for name, option in own.items() if name not in kind.switches}
         self.arguments = Arguments(
             spec={
                 **{
@@ -180,7 +183,7 @@ class BatchOperation:
                 kind.many: {"type": "list", "elements": "dict", "options": entry},
                 "exclusive": {"type": "bool"},
             },
-            # The options of one object; state and the switches have defaults, so they can't be told from declared ones.
+            # The options of one object. What has a default can't be told from a declared one; `run` refuses other values.
             mutually_exclusive=tuple((name, kind.many) for name, option in entry.items() if "default" not in option),
             required_one_of=tuple((name, kind.many) for name, option in entry.items() if option.get("required")),
         )
@@ -192,6 +195,11 @@ class BatchOperation:
             if options["exclusive"]:
                 raise errors.InvalidOption(f"exclusive is true without {kind.many}: it makes a whole list exact.")
             return self._one.run(task)
+        for name, option in self._entry.items():
+            if "default" in option and options[name] != option["default"]:
+                raise errors.InvalidOption(
+                    f"{name} is {options[name]!r} beside {kind.many}: it has to stand in each of them."
+                )
         declared = self._declared(options)
         task = dataclasses.replace(task, names=KeptNames(task.session))
         live, new, gone = self._compare(task, declared)

@@ -19,7 +19,7 @@ from .holders import refuse_lockout
 from .kind import Arguments, Declarable, Field, Normal, Reader, Reference, Task, same_set
 from .lookup import FoundGroup, Names, read_groups
 from .master_config import provider_syncs_groups
-from .role import HeldRoles
+from .rights import Summary, doubt_absence
 from .user import check_limit
 
 PERSONAL_GROUP = "DeterminedPersonalGroup"
@@ -104,6 +104,8 @@ class GroupKind(Declarable):
                 f"new_name is {new!r}: that group exists already (id {found['id']}), and so does {name!r} (id {old['id']}); one "
                 "of them has to go first."
             )
+        if old is None and task.options["state"] == "absent":
+            doubt_absence(task, self.plural, f"name is {name!r}: you see no such group.")
         return found or old
 
     def wanted(self, task: Task, live: Normal | None) -> Normal | None:
@@ -268,7 +270,7 @@ def _roles_of(session: Session, number: int) -> set[int]:
         answer = session.call("GET", route("roles", "search", "by-group", number))
     except NotFound:
         return set()
-    found = decode(answer, HeldRoles.model_validate, answer.json(), "roles")
+    found = decode(answer, Summary.model_validate, answer.json(), "roles")
     return {held.role_id for held in found.assignments or []}
 
 

@@ -97,7 +97,11 @@ def read_grants(session: Session, role_ids: t.Collection[int]) -> list[Grant]:
         return []
     answer = session.write("POST", "/api/v1/roles/search/by-ids", {"roleIds": sorted(set(role_ids))})
     found = decode(answer, AssignedRoles.model_validate, answer.json(), "roles")
-    return [grant for role in found.roles or [] for grant in role.grants()]
+    roles = found.roles or []
+    if {role.role.role_id for role in roles} != set(role_ids):
+        # The server names each role that is asked for, whether somebody holds it or not (404 for one that there is not).
+        raise answer.bad("it leaves out roles that were asked for")
+    return [grant for role in roles for grant in role.grants()]
 
 
 @dataclasses.dataclass(frozen=True)

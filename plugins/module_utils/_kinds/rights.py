@@ -13,10 +13,14 @@ and exact modes, audits) asks here first.
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from .._wire import errors
 from .._wire.session import Live, Session
+from .kind import Task
 from .lookup import Role
+
+M = t.TypeVar("M", bound=Live)
 
 CLUSTER_ADMIN = "ClusterAdmin"
 
@@ -48,7 +52,7 @@ cluster-wide for it under RBAC. All checked on a running 0.38.1 master."""
 
 
 class Held(Live):
-    """Where the caller holds a role."""
+    """Where somebody holds a role."""
 
     role_id: int
     scope_workspace_ids: list[int] | None = None
@@ -56,7 +60,7 @@ class Held(Live):
 
 
 class Summary(Live):
-    """The answer of ``GET /permissions/summary``."""
+    """What somebody holds: the answer of ``GET /permissions/summary`` and of ``GET /roles/search/by-group/{id}``."""
 
     roles: list[Role] | None = None
     assignments: list[Held] | None = None
@@ -127,6 +131,32 @@ class Rights:
     def _holds(self, name: str) -> bool:
         permission, _blank, somewhere = name.partition(" ")
         return permission in (self.somewhere if somewhere else self.cluster)
+
+
+def doubt_absence(task: Task, what: str, said: str) -> None:
+    """Warn where an object that was not found may just not be seen, so that nobody takes it for gone.
+
+    :param what: a key of `WHOLE`.
+    :param said: the sentence that it was not found.
+    """
+    gap = Rights.read(task.session).gap(what)
+    if gap is not None:
+        task.warn(f"{said} That it is not there is not proved: {gap}.")
+
+
+def find_or_doubt(task: Task, what: str, model: type[M], key: str, path: str) -> M | None:
+    """As `Session.find`, with a warning where an object that is to be absent is not proved to be so by the master's 404.
+
+    Under RBAC each 404 says that rights may be lacking; only then this costs further calls.
+
+    :param what: a key of `WHOLE`.
+    """
+    try:
+        return task.session.read(model, key, path)
+    except errors.NotFound as error:
+        if task.options["state"] == "absent" and "check your permissions" in error.server_message:
+            doubt_absence(task, what, str(error))
+        return None
 
 
 def enforces_rbac(session: Session) -> bool:

@@ -11,26 +11,12 @@ from __future__ import annotations
 import typing as t
 
 from .._wire.errors import NotFound
-from .._wire.session import Live, decode, route
+from .._wire.session import decode, route
 from .holders import AssignedRoles, Grant
 from .kind import Arguments, Normal, Reader, Task
 from .lookup import KeptNames, Role
+from .rights import Summary
 from .user import check_limit
-
-
-class HeldRole(Live):
-    """Where a group holds a role, as ``GET /roles/search/by-group/{id}`` sums it up."""
-
-    role_id: int
-    scope_workspace_ids: list[int] | None = None
-    scope_cluster: bool = False
-
-
-class HeldRoles(Live):
-    """The answer of ``GET /roles/search/by-group/{id}``."""
-
-    roles: list[Role] | None = None
-    assignments: list[HeldRole] | None = None
 
 
 def normal(role: Role) -> Normal:
@@ -92,7 +78,7 @@ class RoleReader(Reader):
             answer = task.session.call("GET", route("roles", "search", "by-group", group.group_id))
         except NotFound as error:
             raise NotFound(f"The group {name!r} disappeared while it was read: {error}", error.failure) from error
-        found = decode(answer, HeldRoles.model_validate, answer.json(), "roles")
+        found = decode(answer, Summary.model_validate, answer.json(), "roles")
         grants: dict[int, list[Grant]] = {}
         for held in found.assignments or []:
             scopes = [*([None] if held.scope_cluster else []), *(held.scope_workspace_ids or [])]

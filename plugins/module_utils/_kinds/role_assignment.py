@@ -20,8 +20,10 @@ from .holders import Grant, read_grants, refuse_lockout
 from .kind import Arguments, Batched, Normal, Reader, Reference, Task
 from .lookup import KeptNames, Named, Names, Role
 from .master_config import creator_role
-from .rights import Rights, enforces_rbac
+from .rights import Rights, doubt_absence, enforces_rbac
 from .user import check_limit
+
+NO_EFFECT = "This master does not enforce RBAC: role assignments are kept, but have no effect."
 
 EVERYWHERE = "*"
 """In keys, the whole cluster in place of a workspace."""
@@ -131,15 +133,32 @@ class RoleAssignmentKind(Batched):
     def wanted(self, task: Task, live: Normal | None) -> Normal | None:
         """Say what is declared; one that is there has nothing to compare."""
         if task.options["state"] == "absent":
+            if live is None:
+                self._doubt_absence(task)
             return None
         if live is not None:
             return {}
         return self._resolved(task)
 
+    @staticmethod
+    def _doubt_absence(task: Task) -> None:
+        """Refuse a role that does not exist, and warn of a group or workspace that may just not be seen.
+
+        Roles are the product's own, so one that is not there is misspelt, and the right that was meant is still held.
+        """
+        options, names = task.options, task.names
+        names.role("role", options["role"])
+        for option, find in (("group", names.group), ("workspace", names.workspace)):
+            if options[option] is not None:
+                try:
+                    find(option, options[option])
+                except InvalidOption as error:
+                    doubt_absence(task, f"{option}s", str(error))
+
     def guard(self, task: Task, changes: t.Sequence[tuple[Normal | None, Normal | None]]) -> None:
         """Say that roles have no effect where they have none, and keep the caller and the last administrator in."""
         if not enforces_rbac(task.session):
-            task.warn("This master does not enforce RBAC: role assignments are kept, but have no effect.")
+            task.warn(NO_EFFECT)
             return
         gone = {grant_of(live) for live, _new in changes if live is not None}
         if gone and not task.options["force"]:

@@ -59,6 +59,12 @@ def owner(task: Task) -> str:
     return str(task.options["user"] or task.session.connection.username or task.session.caller().username)
 
 
+def own_token(session: Session) -> int | None:
+    """The id of the access token that the session itself uses, or None where it uses a password."""
+    claims = read_claims((session.connection.token or "").encode())
+    return None if claims is None else claims.id
+
+
 class TokenKind(Declarable):
     """Access tokens, by user and description."""
 
@@ -423,22 +429,30 @@ class TokenKind(Declarable):
 
     def _reread(self, task: Task, made: MadeToken, live: Normal) -> Token:
         """The new token as the server shows it. Not seeing it is no reason to lose its value."""
+        token = Token(id=made.token_id, user_id=live["user_id"])
         try:
-            for token in read_tokens(task.session, live["username"]) or []:
-                if token.id == made.token_id:
-                    return token
-            task.warn(f"The new token {made.token_id} is not listed among the live ones: it may be very short-lived.")
+            tokens = {one.id: one for one in read_tokens(task.session, live["username"]) or []}
         except DeterminedError as error:
             task.warn(f"The new token {made.token_id} could not be read again: {error}")
-        return Token(id=made.token_id, user_id=live["user_id"])
+            return token
+        if made.token_id not in tokens:
+            task.warn(f"The new token {made.token_id} is not listed among the live ones: it may be very short-lived.")
+            return token
+        alike = [number for number, one in tokens.items() if one.description == live["description"]]
+        if len(alike) > 1:
+            others = ", ".join(str(number) for number in alike if number != made.token_id)
+            task.warn(
+                f"Beside the new token {made.token_id} somebody else has made {others} with the same description: the next run "
+                "can't tell which one is meant, so revoke one of them."
+            )
+        return tokens[made.token_id]
 
     def _revoke(self, task: Task, numbers: set[int]) -> None:
         """Revoke tokens. The one that the task itself uses comes last.
 
         :raises DeterminedError: one is still live.
         """
-        claims = read_claims((task.session.connection.token or "").encode())
-        own = None if claims is None else claims.id
+        own = own_token(task.session)
         for number in sorted(numbers, key=lambda number: (number == own, number)):
             self._patch(task, number, {"setRevoked": True})
 

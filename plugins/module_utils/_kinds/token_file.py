@@ -85,7 +85,7 @@ class Place:
         path = options["dest"]
         if path is None:
             return None
-        if not os.path.isabs(path) or path.endswith("/"):
+        if not os.path.isabs(path) or path.endswith("/") or "\0" in path:
             raise InvalidOption(f"dest is {path!r}: it must be the absolute path of a file.")
         for option in ("dest_owner", "dest_group"):
             if options[option] == "":

@@ -13,7 +13,7 @@ import typing as t
 
 from .._wire.errors import Forbidden, InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, read_memory_list
-from .._wire.session import Live, Session, route, unwrap
+from .._wire.session import Live, Session, decode, route, unwrap
 from .kind import Arguments, Declarable, Field, Normal, Reader, Task
 from .lookup import Names
 
@@ -26,6 +26,8 @@ PASSWORD_SALT = "GubPEmmotfiK9TMD6Zdw"
 """The constant that the product's own clients put before a password (API page, section 2)."""
 
 AGENT_FIELDS = ("uid", "gid", "user", "group")
+ID_MAX = 2**31 - 1
+"""The largest ``agentUid`` and ``agentGid``, which are int32 on the wire (``user.proto``)."""
 
 
 class AgentUserGroup(Live):
@@ -59,6 +61,18 @@ class Users(Page):
     def items(self) -> list[User]:
         """The users."""
         return self.users
+
+
+class Activation(Live):
+    """What became of one user of a bulk call."""
+
+    error: str = ""
+
+
+class Activations(Live):
+    """The answer of ``PATCH /users``."""
+
+    results: list[Activation] | None = None
 
 
 def find_user(session: Session, username: str) -> User | None:
@@ -127,6 +141,7 @@ class UserKind(Declarable):
             if options["state"] == "absent":
                 raise InvalidOption("new_username is given with state absent: a user that is removed can't be renamed.")
         if options["display_name"]:
+            _check_blanks("display_name", options["display_name"])
             _check_text("display_name", options["display_name"])
         self._check_password(options)
         group = options["agent_user_group"]
@@ -138,8 +153,8 @@ class UserKind(Declarable):
                     "has no way to remove it once set."
                 )
             for field in ("uid", "gid"):
-                if group[field] < 0:
-                    raise InvalidOption(f"agent_user_group.{field} is {group[field]}: it must be 0 or more.")
+                if not 0 <= group[field] <= ID_MAX:
+                    raise InvalidOption(f"agent_user_group.{field} is {group[field]}: it must be from 0 to {ID_MAX}.")
 
     def _check_password(self, options: dict[str, t.Any]) -> None:
         password = options["password"]
@@ -202,10 +217,27 @@ class UserKind(Declarable):
             }
         if live is None:
             wanted.setdefault("active", True)
+        if live is not None and wanted["username"] != live["username"] and wanted.get("remote", live["remote"]):
+            raise InvalidOption(
+                f"new_username is {options['new_username']!r}: {live['username']!r} is or becomes remote, and the server gives a "
+                "new name to local users only."
+            )
         if self._password_is_due(task, live):
             wanted["password"] = options["password"]
         self._protect_caller(task, live, wanted)
         return wanted
+
+    def guard(self, task: Task, changes: t.Sequence[tuple[Normal | None, Normal | None]]) -> None:
+        """Refuse to edit an inactive user whose tokens must be kept: the server revokes them with any edit but one that makes it
+        active (API page, section 3.5)."""
+        for live, fields in changes:
+            if live is None or live["active"] or fields is None or fields.get("active"):
+                continue
+            if not task.options["revoke_tokens"] and self._holds_tokens(task, live):
+                raise InvalidOption(
+                    f"revoke_tokens is false, but {live['username']!r} is inactive, and any edit would revoke its access tokens "
+                    "unless it sets active to true; set revoke_tokens to true if they may go."
+                )
 
     def _wanted_absent(self, task: Task, live: Normal | None) -> Normal | None:
         if live is None:
@@ -233,13 +265,15 @@ class UserKind(Declarable):
         if live is None or becomes_local:
             if live is None and options["remote"]:
                 return False
-            if password is None:
-                what = "A new user" if live is None else "A remote user that becomes local"
-                raise InvalidOption(
-                    f"{what} without a password can be logged into by anyone: give password (an empty one with "
-                    "allow_blank_password: true), or remote: true."
-                )
-            return True
+            if password is not None:
+                return True
+            if live is None and options["allow_blank_password"]:
+                return False
+            what = "A new user" if live is None else "A remote user that becomes local"
+            raise InvalidOption(
+                f"{what} without a password can be logged into by anyone: give password (an empty one with "
+                "allow_blank_password: true), or remote: true."
+            )
         if password is None or update == "on_create":
             return False
         if live["remote"]:
@@ -287,22 +321,23 @@ class UserKind(Declarable):
     def _suspend(self, task: Task, live: Normal) -> Normal:
         """Deactivate by the bulk call, the one way that keeps the user's tokens; it answers 200 for each failure too."""
         answer = task.session.write("PATCH", "/api/v1/users", {"userIds": [live["id"]], "activate": False})
-        found = answer.json()
-        results = found.get("results") if isinstance(found, dict) else None
-        for result in results or []:
-            if result.get("error"):
-                raise Rejected(
-                    f"{live['username']!r} could not be deactivated: {result['error']}",
-                    {
-                        "method": "PATCH",
-                        "path": "/api/v1/users",
-                        "status": answer.status,
-                        "reason": "",
-                        "message": result["error"],
-                        "attempts": answer.attempts,
-                    },
-                )
-        return self._reread(task, live)
+        found = decode(answer, Activations.model_validate, answer.json(), "results")
+        why = next((one.error for one in found.results or [] if one.error), "")
+        if not why:
+            user = self._reread(task, live)
+            if not user["active"]:
+                return user
+        raise Rejected(
+            f"{live['username']!r} could not be deactivated: {why or 'it is still active'}",
+            {
+                "method": "PATCH",
+                "path": "/api/v1/users",
+                "status": answer.status,
+                "reason": "",
+                "message": why,
+                "attempts": answer.attempts,
+            },
+        )
 
     def _reread(self, task: Task, live: Normal) -> Normal:
         try:
@@ -389,13 +424,17 @@ def _on_wire(fields: Normal) -> dict[str, t.Any]:
 def _check_name(option: str, name: str) -> None:
     if not name.strip():
         raise InvalidOption(f"{option} is empty: it must be a user's name of at least 2 characters.")
+    _check_blanks(option, name)
+    if len(name) < 2:
+        raise InvalidOption(f"{option} is {name!r}: a user's name has at least 2 characters.")
+    _check_text(option, name)
+
+
+def _check_blanks(option: str, name: str) -> None:
     if name != name.strip():
         raise InvalidOption(
             f"{option} is {name!r}: blanks around a name are cut off by the server; write it without them."
         )
-    if len(name) < 2:
-        raise InvalidOption(f"{option} is {name!r}: a user's name has at least 2 characters.")
-    _check_text(option, name)
 
 
 def _check_text(option: str, text: str) -> None:

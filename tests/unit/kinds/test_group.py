@@ -101,7 +101,8 @@ def test_creation_and_removal_are_predicted_made_and_not_made_again(sim: Simulat
     assert members_of(sim, "alpha") == {"ana", "ben"}
     assert run.ok(OPERATION, name="alpha", state="absent")["changed"]
     again = run.ok(OPERATION, name="alpha", state="absent")
-    assert (again["changed"], again["requests"]) == (False, 1)
+    # The search, who asks, and whether that one sees all groups.
+    assert (again["changed"], again["requests"]) == (False, 3)
 
 
 @pytest.mark.usefixtures("people")
@@ -351,6 +352,22 @@ def rbac() -> t.Iterator[tuple[Simulator, Runner]]:
         runner = Runner(sim, auth_username="boss", auth_password=INITIAL_PASSWORD)
         yield sim, runner
         runner.close()
+
+
+def test_a_group_that_is_not_seen_is_not_said_to_be_gone(rbac: tuple[Simulator, Runner]) -> None:
+    """Who may not assign roles sees its own groups only, and the list does not say so (API page, section 5)."""
+    sim, run = rbac
+    assert not run.ok(OPERATION, name="ghosts", state="absent")["changed"]
+    assert run.warnings == []
+    sim.master.add_user("zoe", active=True, password=DIGEST)
+    outsider = Runner(sim, auth_username="zoe", auth_password=INITIAL_PASSWORD)
+    for check in (True, False):
+        assert not outsider.ok(OPERATION, check=check, name="admins", state="absent")["changed"]
+        assert outsider.warnings == [
+            "name is 'admins': you see no such group. That it is not there is not proved: 'zoe' lacks ASSIGN_ROLES in any workspace, "
+            "without which groups are left out."
+        ]
+    outsider.close()
 
 
 def test_leaving_the_group_that_one_is_administrator_by_is_refused(rbac: tuple[Simulator, Runner]) -> None:

@@ -164,6 +164,28 @@ def test_one_is_predicted_made_not_made_again_and_taken_away(either: Simulator, 
 def test_from_whom_or_where_there_is_not_nothing_can_be_taken(as_admin: Runner, options: dict[str, t.Any]) -> None:
     assert not as_admin.ok(OPERATION, **options, state="absent")["changed"]
     assert not as_admin.ok(OPERATION, assignments=[{**options, "state": "absent"}])["changed"]
+    assert as_admin.warnings == []
+
+
+def test_a_misspelt_role_is_not_taken_for_one_that_is_gone(as_admin: Runner) -> None:
+    options = {"role": "Viewr", "user": "admin", "state": "absent"}
+    sentence = "role is 'Viewr': there is no such role, or you may not see it. Nearest: 'Viewer'."
+    assert sentence in as_admin.failed(OPERATION, **options)
+    assert sentence in as_admin.failed(OPERATION, assignments=[options])
+
+
+def test_where_it_may_just_not_be_seen_nothing_is_said_to_be_gone(login: t.Callable[[str], Runner]) -> None:
+    """Lists are cut silently by what the caller may see: ben has a right in lab, and not in Uncategorized."""
+    run = login("ben")
+    for workspace, words in (("lab", 0), ("Uncategorized", 1)):
+        options = {"role": "Viewer", "user": "ana", "workspace": workspace, "state": "absent"}
+        for task in (options, {"assignments": [options]}):
+            assert not run.ok(OPERATION, **task)["changed"]
+            assert len(run.warnings) == words
+    assert run.warnings == [
+        "workspace is 'Uncategorized': there is no such workspace, or you may not see it. That it is not there is not proved: 'ben' lacks "
+        "VIEW_WORKSPACE cluster-wide, without which workspaces are left out."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -210,6 +232,11 @@ def test_what_is_refused_after_a_look(
         ({"role": "Viewer", "user": "ana", "exclusive": True}, "exclusive is true without assignments"),
         ({"role": "Viewer", "user": "ana", "assignments": []}, "mutually exclusive"),
         ({"workspace": "lab", "assignments": []}, "mutually exclusive"),
+        # It would be assigned: each entry has a state of its own, present by default.
+        (
+            {"state": "absent", "assignments": [{"role": "Viewer", "user": "ana"}]},
+            "state is 'absent' beside assignments: it has to stand in each of them.",
+        ),
         ({"assignments": [{"user": "ana"}]}, "missing required arguments: role"),
         ({"assignments": [{"role": "Viewer"}]}, "neither user nor group is given"),
         ({"assignments": [{"role": "Viewer", "user": "ana"}] * 2}, "assignments has 'Viewer:user:ana@*' twice"),
@@ -453,6 +480,7 @@ def test_what_someone_else_does_meanwhile_is_not_done_again(rbac: Simulator, as_
         ("Viewer", "devs", "lab"),
         ("Viewer", "cleo", None),
     }
+    stale = {"roles": [{"role": {"roleId": ROLE_IDS["Editor"], "name": "Editor"}}]}
     rbac.faults.add(Fault("shape", path="/roles/search/by-ids", body=stale))
     assert as_admin.ok(OPERATION, role="Editor", user="ana", workspace="lab")["changed"]
     assert "the role_assignment is as declared" in as_admin.warnings[0]

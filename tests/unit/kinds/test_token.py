@@ -464,6 +464,7 @@ class TestFile:
         [
             ({"dest": "token"}, "it must be the absolute path of a file"),
             ({"dest": "/tmp/token/"}, "it must be the absolute path of a file"),
+            ({"dest": "/tmp/to\0ken"}, "it must be the absolute path of a file"),
             ({"dest_mode": "0644"}, "dest_mode is '0644': it would let everybody on the host"),
             ({"dest_mode": "0601"}, "dest_mode is '0601': it would let everybody on the host"),
             ({"dest_mode": "0200"}, "not even the file's owner could read"),
@@ -638,6 +639,25 @@ class TestFaults:
         result = run.ok(OPERATION, description="ci", state="rotated", overlap="1h")
         assert works(sim, result["token_value"])
         assert result["token"]["superseded"] == []
+
+    def test_someone_else_makes_the_same_meanwhile(
+        self, sim: Simulator, run: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two runs at once: one of them tells at once what every later run would fail of."""
+        write = Session.write
+
+        def second(session: Session, *arguments: t.Any) -> t.Any:
+            give(sim, "ci")
+            return write(session, *arguments)
+
+        monkeypatch.setattr(Session, "write", second)
+        own = run.ok(OPERATION, description="ci")["token"]["id"]
+        other = next(row.id for row in rows(sim, "ci") if row.id != own)
+        assert run.warnings == [
+            f"Beside the new token {own} somebody else has made {other} with the same description: the next run can't tell which one "
+            "is meant, so revoke one of them."
+        ]
+        assert f"ids {other}, {own}" in run.failed(OPERATION, description="ci")
 
     def test_new_token_can_not_be_read_again(self, sim: Simulator, run: Runner) -> None:
         sim.faults.add(Fault("reset", method="GET", path="/tokens", nth=2))

@@ -156,11 +156,39 @@ def test_absent_revokes_the_tokens_of_a_suspended_user_too(run: Runner, sim: Sim
     assert not run.ok(DET_USER, username="carol", state="absent", revoke_tokens=False)["changed"]
 
 
+def test_an_edit_of_a_suspended_user_says_that_it_would_revoke_its_tokens(run: Runner, sim: Simulator) -> None:
+    """The server revokes them with any edit that leaves the user inactive (API page, 3.5)."""
+    suspended: dict[str, t.Any] = {"active": False, "revoke_tokens": False}
+    for name in ("carol", "dave"):
+        run.ok(DET_USER, username=name, password=PASSWORD)
+    token = new_token(sim, "carol")
+    for name in ("carol", "dave"):
+        run.ok(DET_USER, username=name, **suspended)
+        run.ok(DET_USER, username=name, **suspended)
+    for check in (True, False):
+        message = run.failed(DET_USER, check=check, username="carol", display_name="away", **suspended)
+        assert "'carol' is inactive, and any edit would revoke its access tokens" in message
+    assert live_tokens(sim, "carol") == [token]
+    assert run.ok(DET_USER, username="dave", display_name="away", **suspended)["changed"]
+    back = run.ok(DET_USER, username="carol", display_name="back", active=True, revoke_tokens=False)
+    assert (back["user"]["active"], live_tokens(sim, "carol")) == (True, [token])
+
+
 def test_a_suspension_that_the_server_refuses_fails(run: Runner, sim: Simulator) -> None:
     run.ok(DET_USER, **CAROL)
     refused = {"results": [{"error": "rpc error: code = PermissionDenied desc = no", "id": 3}]}
     sim.faults.add(Fault("shape", "PATCH", "/api/v1/users$", body=refused))
     assert "could not be deactivated" in run.failed(DET_USER, username="carol", active=False, revoke_tokens=False)
+
+
+@pytest.mark.parametrize("body", [[], {"results": 5}, {"results": ["no"]}, {"results": [{"error": {"code": 1}}]}, {}])
+def test_an_answer_of_another_shape_to_a_suspension_is_settled_by_reading(
+    run: Runner, sim: Simulator, body: t.Any
+) -> None:
+    run.ok(DET_USER, **CAROL)
+    sim.faults.add(Fault("shape", "PATCH", "/api/v1/users$", body=body))
+    message = run.failed(DET_USER, username="carol", active=False, revoke_tokens=False)
+    assert "Read again, of the user: active did not change." in message
 
 
 # -- passwords
@@ -221,6 +249,15 @@ def test_no_local_user_without_a_password_by_accident(run: Runner, sim: Simulato
     assert writes(sim) == []
     run.ok(DET_USER, username="carol", password="", allow_blank_password=True)
     assert can_log_in(sim, "carol", "")
+    predicted = run.ok(DET_USER, check=True, username="dave", allow_blank_password=True)
+    done = run.ok(DET_USER, username="dave", allow_blank_password=True)
+    assert stable(predicted["user"]) == stable(done["user"])
+    assert can_log_in(sim, "dave", "")
+    assert not run.ok(DET_USER, username="dave", allow_blank_password=True)["changed"]
+    run.ok(DET_USER, username="dave", remote=True)
+    assert "A remote user that becomes local" in run.failed(
+        DET_USER, username="dave", remote=False, allow_blank_password=True
+    )
 
 
 def test_a_mask_is_not_a_password(run: Runner) -> None:
@@ -239,6 +276,20 @@ def test_remote_users(run: Runner, sim: Simulator) -> None:
     assert not can_log_in(sim, "carol", "")
     assert run.ok(DET_USER, username="carol", remote=True)["changed"]
     assert not can_log_in(sim, "carol", PASSWORD)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_remote_user_keeps_its_name(run: Runner, sim: Simulator, check: bool) -> None:
+    """The server refuses a new name for who is remote, or becomes so with it (API page, 3.5)."""
+    run.ok(DET_USER, username="carol", remote=True)
+    run.ok(DET_USER, username="dave", password=PASSWORD)
+    before = writes(sim)
+    for options in ({"username": "carol"}, {"username": "carol", "remote": True}, {"username": "dave", "remote": True}):
+        message = run.failed(DET_USER, check=check, new_username="zoe", **options)
+        assert message.startswith(f"new_username is 'zoe': {options['username']!r} is or becomes remote")
+    assert writes(sim) == before
+    renamed = run.ok(DET_USER, check=check, **CAROL, new_username="caroline", remote=False)
+    assert renamed["user"]["username"] == "caroline"
 
 
 # -- names
@@ -267,12 +318,17 @@ def test_odd_names(run: Runner, sim: Simulator, name: str) -> None:
         ({"username": "jürgen"}, "'ü' is not allowed"),
         ({"username": "car\nol"}, "is not allowed"),
         ({"username": "carol", "display_name": "Zoë"}, "display_name is 'Zoë'"),
+        # The server cuts them off, so each further run would find a difference.
+        ({"username": "carol", "display_name": " Carol"}, "display_name is ' Carol': blanks around a name"),
+        ({"username": "carol", "display_name": "   "}, "blanks around a name"),
         ({"username": "carol", "new_username": ""}, "new_username is empty"),
         ({"username": "admin", "new_username": "root"}, "a built-in user can't be renamed"),
         ({"username": "determined", "new_username": "guest"}, "a built-in user can't be renamed"),
         ({"username": "carol", "agent_user_group": {}}, "agent_user_group lacks uid, gid, user, group"),
         ({"username": "carol", "agent_user_group": {"uid": 1, "gid": 1, "user": "x"}}, "agent_user_group lacks group"),
         ({"username": "carol", "agent_user_group": {**GROUP, "uid": -1}}, "agent_user_group.uid is -1"),
+        # The API has 32 bits with a sign for it.
+        ({"username": "carol", "agent_user_group": {**GROUP, "gid": 2**31}}, "agent_user_group.gid is 2147483648"),
     ],
 )
 def test_bad_input_is_told_before_any_call(
