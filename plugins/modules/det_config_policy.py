@@ -73,7 +73,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Experiments in research use at most 8 slots, and an image of ours
+- name: Experiments in Uncategorized use at most 8 slots, and an image of ours
   determined.ai.det_config_policy:
     workload_type: experiments
     workspace: Uncategorized

@@ -50,7 +50,8 @@ options:
       - V(present) declares fields of an experiment that must exist.
       - V(absent) deletes it and waits until it is gone; that the server could not delete it is a failure. An experiment that
         has not ended is refused, unless O(lifecycle=killed) is given with it; it is then killed first.
-      - The other options mean nothing with V(absent).
+      - O(new_name) and O(move_to_project) are refused with V(absent), and the other options that edit mean nothing with it. What
+        was in a project or workspace that is not there is absent.
       - An experiment with checkpoints is gone only when an agent has removed their files.
     type: str
     choices: [present, absent]
@@ -90,7 +91,7 @@ options:
     type: str
   priority:
     description:
-      - Scheduling priority, from 1 (first) to 99.
+      - Scheduling priority, from 1 to 99. With agents the smaller number comes first, on Kubernetes the larger.
       - This, O(weight) and O(max_slots) can be changed only while the master runs the experiment or holds it paused.
     type: int
   weight:

@@ -69,7 +69,9 @@ options:
     description: Template that the server puts under the O(config) at the launch. It is not compared later.
     type: str
   priority:
-    description: Scheduling priority, from 1 (first) to 99. By default that of C(resources.priority) in O(config).
+    description:
+      - Scheduling priority, from 1 to 99. With agents the smaller number comes first, on Kubernetes the larger.
+      - By default that of C(resources.priority) in O(config).
     type: int
   older_than:
     description:

@@ -60,7 +60,7 @@ options:
   validate:
     description:
       - How O(config) is checked before anything is written, in check mode too.
-      - V(schema) refuses keys that are unknown or misspelt, all at once, and names the nearest right ones. As templates serve
+      - V(schema) refuses keys that are unknown or misspelt, and names the first twenty with the nearest right ones. As templates serve
         several kinds of tasks, a key is right when a configuration of an experiment, notebook, shell, command or TensorBoard
         has it in version 0.38.1, deprecated ones included. Below C(hyperparameters), C(data), C(integrations),
         C(environment.environment_variables), C(environment.ports) and C(environment.pod_spec) any key is right. Values are

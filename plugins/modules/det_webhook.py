@@ -102,7 +102,7 @@ options:
     type: bool
     default: false
 notes:
-  - Under basic authorization only administrators edit global webhooks, and owners of a workspace those in it. With RBAC that
+  - Under basic authorisation only administrators edit global webhooks, and owners of a workspace those in it. With RBAC that
     takes the permission to edit webhooks there.
   - Experiments that the master does not manage (detached ones) call no webhooks.
 seealso:

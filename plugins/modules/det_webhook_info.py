@@ -32,7 +32,7 @@ options:
     description: Only webhooks of the workspace of this name. Global ones are not among them.
     type: str
 notes:
-  - The server leaves out webhooks of workspaces where the caller may not see them. Under basic authorization those are all that the
+  - The server leaves out webhooks of workspaces where the caller may not see them. Under basic authorisation those are all that the
     caller does not own, unless it is an administrator. Global webhooks are shown to everyone.
 seealso:
   - module: determined.ai.det_webhook

@@ -34,6 +34,7 @@ options:
       - V(present) makes sure that the workspace exists with the declared fields.
       - V(absent) deletes it with all that is in it, which RV(removed_along) names. One that holds experiments or models is refused
         unless O(force_non_empty) is set.
+      - Who has no right to delete the workspace is told so before anything in it is removed.
     type: str
     choices: [present, absent]
     default: present

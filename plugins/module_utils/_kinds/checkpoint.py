@@ -15,10 +15,13 @@ from .._deps import AliasPath, ModelField
 from .._wire.errors import InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route
-from .._wire.wait import WAIT_SPEC, wait_until
+from .._wire.wait import WAIT_SPEC, check_wait, wait_until
+from .free_form import as_stored, check_free_form
 from .kind import Arguments, Field, Kind, Normal, Reader, Task, merged, same_config
-from .masking import holds_mask, kept, masked
+from .lookup import refuse_empty
+from .masking import kept, masked
 from .model import Models, read_versions
+from .rights import find_or_doubt
 from .user import check_limit
 
 STATES = ("active", "completed", "error", "deleted", "partially_deleted")
@@ -126,16 +129,15 @@ class CheckpointKind(Kind):
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse what can't be a uuid, and edits of what is to be deleted."""
         check_uuid("uuid", options["uuid"])
+        check_wait(options)
         if options["metadata"] is not None and options["state"] == "absent":
             raise InvalidOption("metadata is given with state absent: give one of them.")
-        if holds_mask(options["metadata"]):
-            raise InvalidOption(
-                "metadata holds a mask (asterisks), which is not a value: give the value or leave it out."
-            )
+        check_free_form("metadata", options["metadata"])
 
     def find(self, task: Task) -> Normal | None:
         """Find the checkpoint."""
-        found = find_checkpoint(task.session, task.options["uuid"])
+        path = route("checkpoints", task.options["uuid"].lower())
+        found = find_or_doubt(task, "checkpoints", Checkpoint, "checkpoint", path)
         return None if found is None else found.normal()
 
     def wanted(self, task: Task, live: Normal | None) -> Normal | None:
@@ -160,7 +162,7 @@ class CheckpointKind(Kind):
         if options["metadata"] is None:
             return {}
         declared = kept(options["metadata"], live["metadata"], "metadata")
-        metadata = merged(live["metadata"] if options["metadata_mode"] == "merge" else {}, declared)
+        metadata = as_stored(merged(live["metadata"] if options["metadata_mode"] == "merge" else {}, declared))
         if "steps_completed" in live["metadata"] and "steps_completed" not in metadata:
             task.warn(
                 "metadata leaves out steps_completed, by which the master knows a checkpoint's metrics: metadata_mode merge keeps "
@@ -265,6 +267,7 @@ class CheckpointReader(Reader):
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse what can't be an id or a uuid."""
         check_limit(options["limit"])
+        refuse_empty(options, "states")
         for uuid in options["uuid"] or []:
             check_uuid("uuid", uuid)
         for option in ("experiment_id", "trial_id"):

@@ -14,18 +14,17 @@ together, hardly looks at the values, and then fails each new experiment of the 
 from __future__ import annotations
 
 import json
-import math
 import typing as t
 
 from .._wire import errors
 from .._wire.errors import DeterminedError, InvalidOption
 from .._wire.paging import read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .config_schema import boolean_keys, wrong_keys
+from .config_schema import check_keys, wrong_keys_told
+from .free_form import as_stored, check_free_form
 from .kind import Arguments, Declarable, Field, Normal, Reader, Reference, Task, same_config
 from .lookup import Names, Projects
-from .masking import kept, mask_places, masked, masked_text, with_keeps
-from .template import as_stored
+from .masking import kept, masked, masked_text, with_keeps
 from .user import check_limit
 
 WIRE = {"experiments": "EXPERIMENT", "tasks": "NTSC"}
@@ -304,32 +303,11 @@ def _given(value: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _check_config(config: dict[str, t.Any]) -> None:
-    masks = mask_places(config, "invariant_config")
-    if masks:
-        raise InvalidOption(
-            f"invariant_config holds a mask (asterisks) at {', '.join(masks)}: that is what is shown in place of a secret, and "
-            "no value; give the value itself."
-        )
-    booleans = list(boolean_keys(config))
-    if booleans:
-        raise InvalidOption(
-            f"invariant_config has a boolean as a key at {', '.join(booleans)}: YAML reads on, off, yes and no so; put quotes "
-            "around the key."
-        )
-    if not _finite(config):
-        raise InvalidOption("invariant_config holds a number that JSON does not have: .inf or .nan.")
-    wrong = wrong_keys(config)
+    check_free_form("invariant_config", config)
+    check_keys("invariant_config", config)
+    wrong = wrong_keys_told(config)
     if wrong:
-        told = ", ".join(f"{key.path} (nearest: {key.nearest})" for key in wrong)
-        raise InvalidOption(f"invariant_config has keys that an experiment's configuration does not have: {told}.")
-
-
-def _finite(value: t.Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    if isinstance(value, list):
-        return all(map(_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
+        raise InvalidOption(f"invariant_config has keys that an experiment's configuration does not have: {wrong}.")
 
 
 def _check_conflict(policy: Normal) -> None:

@@ -18,6 +18,9 @@ import difflib
 import itertools
 import typing as t
 
+from .._wire.errors import InvalidOption
+from .free_form import listed
+
 Keys = dict[str, t.Any]
 """The known keys of one mapping, each with the `Keys` below it, or None where anything may stand. The items of a list are
 checked as if they stood in its place, and a text in place of a mapping is let through: both are variants of a union."""
@@ -147,7 +150,25 @@ def wrong_keys(config: dict[str, t.Any], limit: int | None = None) -> list[Wrong
     return list(itertools.islice(_wrong(config, KNOWN, ""), limit))
 
 
-def boolean_keys(value: t.Any, path: str = "") -> t.Iterator[str]:
+def wrong_keys_told(config: dict[str, t.Any]) -> str:
+    """The same in words, each key with the nearest right one; an empty text if all are right."""
+    return listed(f"{key.path} (nearest: {key.nearest})" for key in _wrong(config, KNOWN, ""))
+
+
+def check_keys(option: str, config: dict[str, t.Any]) -> None:
+    """Refuse keys that are no texts.
+
+    :param option: the option that they are of, for the failure's text.
+    :raises InvalidOption: naming their places.
+    """
+    booleans = listed(_boolean_keys(config))
+    if booleans:
+        raise InvalidOption(
+            f"{option} has a boolean as a key at {booleans}: YAML reads on, off, yes and no so; put quotes around the key."
+        )
+
+
+def _boolean_keys(value: t.Any, path: str = "") -> t.Iterator[str]:
     """Where keys stand that were booleans in YAML 1.1 (``on:``, ``no:`` and so on, unquoted).
 
     They arrive as booleans or as their texts, depending on the way that a task runs; JSON has neither, so the server would
@@ -155,13 +176,13 @@ def boolean_keys(value: t.Any, path: str = "") -> t.Iterator[str]:
     """
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from boolean_keys(item, f"{path}[{index}]")
+            yield from _boolean_keys(item, f"{path}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
             place = _below(path, str(name))
             if isinstance(name, bool) or name in {"True", "False", "true", "false"}:
                 yield place
-            yield from boolean_keys(item, place)
+            yield from _boolean_keys(item, place)
 
 
 def _wrong(value: t.Any, known: Keys | None, path: str) -> t.Iterator[WrongKey]:

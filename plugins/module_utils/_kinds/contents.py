@@ -8,21 +8,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
 import typing as t
 
-from .._wire.errors import Forbidden, NotFound, NotSupported, Rejected
+from .._wire.errors import DeterminedError, Forbidden, InvalidOption, NotFound, NotSupported, Rejected
 from .._wire.paging import Page, pages_by_key, read_memory_list
 from .._wire.session import Live, Session, route
 from .._wire.wait import wait_until
 from .cluster import ResourcePools
 from .config_policy import WIRE, find_policy
 from .experiment import BY_ID, KEY
+from .experiment_bulk import bulk
 from .kind import Normal, Task
 from .lookup import Named, Projects
 from .model import Model, Models
+from .rights import Rights
 from .template import Template, read_templates
 from .webhook import read_webhooks
 
@@ -145,13 +148,15 @@ def contents_of(task: Task, workspace_id: int) -> Contents:
     )
 
 
-def end_experiments(task: Task, project_ids: t.Iterable[int]) -> None:
+def end_experiments(task: Task, project_ids: t.Iterable[int]) -> int:
     """Kill what still runs in some projects, and wait until it has ended, whatever the option wait says.
 
     Deleted together with its project, a running experiment stays in the queue, and nobody can kill it any more before the
     master starts again (API page ml-resources, trap 14). Unmanaged ones run elsewhere and have no end to wait for.
 
+    :returns: how many were killed.
     :raises TimedOut: some did not end within ``wait_timeout``.
+    :raises DeterminedError: some could not be killed.
     """
     session = task.session
 
@@ -161,16 +166,56 @@ def end_experiments(task: Task, project_ids: t.Iterable[int]) -> None:
         found = itertools.chain.from_iterable(items for items, _total in pages)
         return [experiment.id for experiment in found if not experiment.unmanaged]
 
-    for project_id in project_ids:
-        numbers = running(project_id)
-        if numbers:
-            session.write("POST", route("projects", project_id, "experiments", "kill"), {"experimentIds": numbers})
-            wait_until(
-                task.options,
-                functools.partial(running, project_id),
-                lambda numbers: not numbers,
-                lambda numbers: f"the experiments {', '.join(map(str, numbers))} were killed and have not ended.",
+    projects = {project_id: numbers for project_id in project_ids if (numbers := running(project_id))}
+    numbers = list(itertools.chain.from_iterable(projects.values()))
+    failed = bulk(session, "kill", numbers)
+    if failed:
+        # What has ended by itself meanwhile is no failure.
+        left = [number for project_id in projects for number in running(project_id) if number in failed]
+        if left:
+            first = failed[left[0]]
+            raise type(first)(
+                f"Nothing was removed, as the experiments {', '.join(map(str, left))} still run and could not be killed: {first}",
+                first.failure,
             )
+    for project_id in projects:
+        wait_until(
+            task.options,
+            functools.partial(running, project_id),
+            lambda numbers: not numbers,
+            lambda numbers: f"the experiments {', '.join(map(str, numbers))} were killed and have not ended.",
+        )
+    return len(numbers)
+
+
+def refuse_without_right(task: Task, who: str, permission: str, owners: t.Collection[int | None]) -> None:
+    """Refuse a removal that the server would refuse, before what is in the way of it has been removed.
+
+    Under RBAC a right that is held in other workspaces only is not told from one that is held here.
+
+    :param who: what is to be removed, for the failure's text.
+    :param permission: what RBAC asks for.
+    :param owners: the users to whom basic authorisation allows it beside administrators.
+    :raises InvalidOption: naming who lacks what.
+    """
+    rights = Rights.read(task.session)
+    if rights.rbac and permission not in rights.somewhere:
+        raise InvalidOption(f"{who} can't be removed by {rights.username!r}, who lacks {permission}.")
+    if not rights.rbac and not rights.admin and rights.user_id not in owners:
+        raise InvalidOption(
+            f"{who} can only be removed by its owner or an administrator, and not by {rights.username!r}."
+        )
+
+
+@contextlib.contextmanager
+def telling(done: t.Sequence[str]) -> t.Iterator[None]:
+    """Add to a failure what had been done before it."""
+    try:
+        yield
+    except DeterminedError as error:
+        if not done:
+            raise
+        raise type(error)(f"{error} Done before that: {', '.join(done)}.", error.failure) from error
 
 
 def experiments(count: int) -> str:

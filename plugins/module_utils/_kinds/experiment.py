@@ -16,12 +16,14 @@ import itertools
 import typing as t
 
 from .._deps import AliasPath, ModelField
-from .._wire.errors import InvalidOption, NotFound, Rejected
+from .._wire.errors import DeterminedError, InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, pages_by_key
 from .._wire.session import Live, Session, route
-from .._wire.wait import WAIT_SPEC, wait_until
+from .._wire.wait import WAIT_SPEC, check_wait, wait_until
+from .archiving import archive_again
 from .kind import Arguments, Field, Kind, Normal, Task, same_set
-from .lookup import literal, nearest
+from .lookup import Named, literal, nearest
+from .rights import doubt_absence, find_or_doubt
 
 ENDED = frozenset({"completed", "canceled", "error"})
 ACTIVE = frozenset({"active", "queued", "pulling", "starting", "running"})
@@ -170,6 +172,7 @@ class ExperimentKind(Kind):
     def check(self, options: dict[str, t.Any]) -> None:
         """Apply the server's rules, and refuse what can't be so together."""
         check_id(options["id"])
+        check_wait(options)
         for option in ("name", "new_name"):
             if options[option] is not None and not options[option].strip():
                 raise InvalidOption(f"{option} is empty: an experiment's name must have more than blanks in it.")
@@ -179,6 +182,11 @@ class ExperimentKind(Kind):
             # The server stores negative numbers and leaves the scheduler to cope with them.
             if options[option] is not None and not 0 <= options[option] <= ID_MAX:
                 raise InvalidOption(f"{option} is {options[option]}: it must be 0 or more, and at most {ID_MAX}.")
+        for option in ("new_name", "move_to_project"):
+            if options[option] is not None and options["state"] == "absent":
+                raise InvalidOption(
+                    f"{option} is given with state absent: an experiment that is removed can't be renamed or moved."
+                )
         if options["archived"] and options["lifecycle"] in {"active", "paused"}:
             raise InvalidOption(
                 f"archived is true with lifecycle {options['lifecycle']}: only an experiment that has ended can be archived."
@@ -191,7 +199,11 @@ class ExperimentKind(Kind):
         number = task.options["id"]
         if number is None:
             number = _id_by_name(task)
-        found = None if number is None else find_experiment(task.session, number)
+        if number is None:
+            if task.options["state"] == "absent":
+                doubt_absence(task, "experiments", f"name is {task.options['name']!r}: you see no such experiment.")
+            return None
+        found = find_or_doubt(task, "experiments", Experiment, "experiment", route("experiments", number))
         return None if found is None else self._arrived(task, found)
 
     def _arrived(self, task: Task, found: Experiment) -> Normal | None:
@@ -256,9 +268,12 @@ class ExperimentKind(Kind):
             if moves:
                 body = {"destinationProjectId": changes["project_id"]}
                 session.write("POST", route("experiments", number, "move"), body)
-        finally:
+        except DeterminedError as error:
             if reopened:
-                session.write("POST", route("experiments", number, "archive"))
+                archive_again(session, "experiments", number, error)
+            raise
+        if reopened:
+            session.write("POST", route("experiments", number, "archive"))
         if "state" in changes:
             self._steer(task, number)
         if changes.get("archived"):
@@ -301,13 +316,13 @@ class ExperimentKind(Kind):
 def _id_by_name(task: Task) -> int | None:
     """Find the one experiment of that name, where it was or where the task moves it to and under either name."""
     options, session = task.options, task.session
-    workspace = task.names.workspace("workspace", options["workspace"])
-    places = [task.names.project("project", options["project"], workspace)]
-    if options["move_to_project"] is not None:
-        target = workspace
-        if options["move_to_workspace"] not in (None, workspace.name):
-            target = task.names.workspace("move_to_workspace", options["move_to_workspace"])
-        places.append(task.names.project("move_to_project", options["move_to_project"], target))
+    try:
+        places = _places(task)
+    except InvalidOption:
+        if options["state"] == "absent":
+            # A project that is gone took its experiments along.
+            return None
+        raise
     names = dict.fromkeys((options["name"], options["new_name"] or options["name"]))
     found: dict[int, str] = {}
     for place, name in itertools.product({place.id: place for place in places}.values(), names):
@@ -320,6 +335,19 @@ def _id_by_name(task: Task) -> int | None:
             f"{' and more' if len(found) > 5 else ''}; give the id of the one that is meant."
         )
     return next(iter(found), None)
+
+
+def _places(task: Task) -> list[Named]:
+    """The projects in which an experiment may be that is told by its name."""
+    options = task.options
+    workspace = task.names.workspace("workspace", options["workspace"])
+    places = [task.names.project("project", options["project"], workspace)]
+    if options["move_to_project"] is not None:
+        target = workspace
+        if options["move_to_workspace"] not in (None, workspace.name):
+            target = task.names.workspace("move_to_workspace", options["move_to_workspace"])
+        places.append(task.names.project("move_to_project", options["move_to_project"], target))
+    return places
 
 
 def _missing(task: Task) -> str:

@@ -7,8 +7,7 @@
 """Many experiments, each brought to the same state (API page ml-resources, section 3.6).
 
 What may be done to an experiment, and what is left to do, is decided by `ExperimentKind` for each of them. The server's bulk verbs
-do it: they take ids, answer 200 whatever happens, and tell of each experiment what went wrong. Their ``filters`` are never sent, as
-they make the server forget the ids and take all that match.
+do it.
 """
 
 from __future__ import annotations
@@ -16,12 +15,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
-import re
 import typing as t
 
 from .._wire.errors import DeterminedError, InvalidOption, Rejected, TimedOut
 from .._wire.paging import pages_by_key
-from .._wire.session import Live, decode, route
+from .._wire.session import route
 from .._wire.wait import WAIT_SPEC, wait_until
 from .duration import delta, parse_duration
 from .experiment import (
@@ -37,36 +35,17 @@ from .experiment import (
     is_ending,
     reached_by,
 )
+from .experiment_bulk import AT_ONCE, bulk
 from .experiment_list import EXPERIMENTS, PATH, STATES, Experiments
 from .kind import Arguments, Normal, Selection, Task
-
-ANY_PROJECT = -1
-"""Stands for all projects in the paths of bulk verbs."""
-
-AT_ONCE = 200
-"""Ids in one call: a query with more would become longer than what proxies let through."""
 
 EDITS = ("archived", "lifecycle", "labels", "move_to_project")
 SHARED = ("state", "labels_mode", "move_to_workspace", *EDITS, *WAIT_SPEC)
 """The options that are those of `EXPERIMENT`."""
 
-RPC_ERROR = re.compile(r"rpc error: code = (?P<reason>\w+) desc = (?P<message>.*)", re.DOTALL)
 MISSING_SHOWN = 10
 
 Reached = t.Callable[[t.Optional[Normal]], bool]  # noqa: UP045 - pylint doesn't know the bar outside of annotations
-
-
-class Result(Live):
-    """What a bulk verb tells of one experiment; no error is an empty text."""
-
-    id: int
-    error: str = ""
-
-
-class Results(Live):
-    """The answer of a bulk verb. Its order is left to chance."""
-
-    results: list[Result]
 
 
 class ExperimentSelection(Selection):
@@ -277,24 +256,8 @@ class _Writing(_Waiting):
         :param anyway: also for those for which something failed.
         """
         due = list(ids) if anyway else self._due(ids)
-        for start in range(0, len(due), AT_ONCE):
-            self._call(verb, due[start : start + AT_ONCE], more)
-
-    def _call(self, verb: str, ids: list[int], more: dict[str, t.Any]) -> None:
-        method = "DELETE" if verb == "delete" else "POST"
-        path = route("projects", ANY_PROJECT, "experiments", verb)
-        try:
-            answer = self.task.session.write(method, path, {"experimentIds": ids, **more})
-            told = decode(answer, Results.model_validate, answer.json(), "results").results
-        except DeterminedError as error:
-            for number in ids:
-                self.failed.setdefault(number, error)
-            return
-        errors = {result.id: result.error for result in told}
-        for number in ids:
-            words = errors.get(number, "the master's answer does not tell of it")
-            if words:
-                self.failed.setdefault(number, _refusal(method, path, number, words))
+        for number, error in bulk(self.task.session, verb, due, **more).items():
+            self.failed.setdefault(number, error)
 
     def wait(self, ids: t.Sequence[int], states: frozenset[str]) -> None:
         """Wait for one of `states`; who comes to another end has failed."""
@@ -318,14 +281,6 @@ class _Writing(_Waiting):
         for number in self._due(due):
             if self.seen[number] is not None:
                 self.failed[number] = deletion_failed(by_id[number])
-
-
-def _refusal(method: str, path: str, number: int, words: str) -> Rejected:
-    """What a bulk verb tells of one experiment, as a failure."""
-    told = RPC_ERROR.fullmatch(words)
-    reason, message = (told["reason"], told["message"]) if told else ("", words)
-    failure = {"method": method, "path": path, "status": 200, "reason": reason, "message": message, "attempts": 1}
-    return Rejected(f"{method} {path}: {message}", failure)
 
 
 def _by_ids(task: Task, ids: t.Sequence[int]) -> dict[t.Any, Normal]:

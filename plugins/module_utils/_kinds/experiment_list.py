@@ -19,10 +19,10 @@ import typing as t
 from .._wire.errors import InvalidOption, NotFound
 from .._wire.paging import PAGE, Page, pages_by_key, pages_by_offset, read_by_offset, read_memory_list, read_page
 from .._wire.session import Live, Session, route
-from .checkpoint import Checkpoints
+from .checkpoint import Checkpoints, shown_checkpoint
 from .experiment import ACTIVE, BY_ID, KEY, Experiment, check_id
 from .kind import Arguments, Normal, Reader, Task
-from .lookup import Projects, literal, nearest
+from .lookup import Projects, literal, nearest, refuse_empty
 from .masking import masked
 from .user import check_limit
 
@@ -247,9 +247,7 @@ class ExperimentReader(Reader):
         check_limit(options["limit"])
         if options["offset"] < 0:
             raise InvalidOption(f"offset is {options['offset']}: it must be 0 or more.")
-        for option in ("states", "users"):
-            if options[option] == []:
-                raise InvalidOption(f"{option} is empty: name at least one, or leave it out for all.")
+        refuse_empty(options, "states", "users")
 
     def read(self, task: Task) -> dict[str, t.Any]:
         """Read the experiments that match."""
@@ -448,7 +446,7 @@ def _trials(session: Session, row: Normal) -> list[Normal]:
 
 def _checkpoints(session: Session, row: Normal) -> list[Normal]:
     found = read_memory_list(session, Checkpoints, route("experiments", row["id"], "checkpoints"))
-    return [checkpoint.normal() for checkpoint in found]
+    return [shown_checkpoint(checkpoint.normal()) for checkpoint in found]
 
 
 EXPERIMENTS = ExperimentReader()

@@ -176,6 +176,16 @@ def read_roles(session: Session) -> list[Role]:
     return decode(answer, Roles.model_validate, answer.json(), "a list").roles
 
 
+def refuse_empty(options: dict[str, t.Any], *names: str) -> None:
+    """Refuse filters that are empty, of which nobody can tell whether they mean none or all.
+
+    :raises InvalidOption: naming the first.
+    """
+    for name in names:
+        if options[name] is not None and not options[name]:
+            raise InvalidOption(f"{name} is empty: name at least one, or leave it out for all.")
+
+
 class Names:
     """What a task's options refer to by name, found by asking the master.
 
@@ -187,6 +197,7 @@ class Names:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._workspaces: dict[str, Named] = {}
+        self._roles: list[Role] | None = None
 
     def all_workspaces(self) -> list[Named]:
         """All workspaces that the caller may see."""
@@ -201,8 +212,10 @@ class Names:
         return [found.group for found in read_groups(self._session)]
 
     def all_roles(self) -> list[Role]:
-        """All roles that the caller may see."""
-        return read_roles(self._session)
+        """All roles that the caller may see; asked once, as the product fixes them."""
+        if self._roles is None:
+            self._roles = read_roles(self._session)
+        return self._roles
 
     def token_owners(self) -> frozenset[int]:
         """The ids of the users that hold an access token that is neither revoked nor expired.
@@ -259,7 +272,8 @@ class Names:
                 return t.cast(Named, found)
         near = nearest(name, [found.name for found in projects])
         raise InvalidOption(
-            f"{option} is {name!r}: there is no such project in the workspace {workspace.name!r}.{near}"
+            f"{option} is {name!r}: there is no such project in the workspace {workspace.name!r}, or you may not see "
+            f"it.{near}"
         )
 
     def users(self, option: str, names: t.Iterable[str]) -> list[NamedUser]:
@@ -314,10 +328,6 @@ class KeptNames(Names):
     def all_groups(self) -> list[NamedGroup]:
         """All groups that the caller may see."""
         return t.cast("list[NamedGroup]", self._kept("groups", super().all_groups))
-
-    def all_roles(self) -> list[Role]:
-        """All roles that the caller may see."""
-        return t.cast("list[Role]", self._kept("roles", super().all_roles))
 
     def name_of(self, kind: str, number: int) -> str | None:
         """The name to an id, or None if there is none such or the caller can't see it."""

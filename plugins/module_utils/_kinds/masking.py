@@ -61,7 +61,9 @@ SECRET_PART = re.compile(
     r"[^\s&;\"']+|"
     # what follows a name: an assignment, an option of a command, a header
     r"((?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?key|(?:access|api|auth)[_-]?token)[\"']?\s?=\s?[\"']?|"
-    r"(?<=-)(?:password|secret|token|api-key|access-key)[ =][\"']?|\bBearer\s+)[^\s,;&\"']+",
+    r"(?<=-)(?:password|secret|token|api-key|access-key)[ =][\"']?|\bBearer\s+|"
+    # a shell's variable, unless its value comes from elsewhere
+    r"(?-i:\b[A-Z][A-Z0-9_]*_(?:TOKEN|KEY)=)[\"']?(?!\$))[^\s,;&\"']+",
     re.IGNORECASE,
 )
 """Secrets that are a part of a text, after something that tells what they are and is shown."""

@@ -14,8 +14,10 @@ import typing as t
 from .._wire.errors import DeterminedError, InvalidOption, NotFound
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
+from .archiving import archive_again
+from .free_form import as_stored, check_free_form
 from .kind import PLAIN, Arguments, Declarable, Field, Normal, Reader, Reference, Task, merged, same_config, same_set
-from .lookup import Names
+from .lookup import Names, refuse_empty
 from .masking import holds_mask, kept, masked, with_keeps
 from .user import check_limit
 
@@ -163,10 +165,7 @@ class ModelKind(Declarable):
         if options["workspace"] == "":
             raise InvalidOption("workspace is empty: it must be a workspace's name; leave it out to keep the model's.")
         check_labels(options["labels"])
-        if holds_mask(options["metadata"]):
-            raise InvalidOption(
-                "metadata holds a mask (asterisks), which is not a value: give the value or leave it out."
-            )
+        check_free_form("metadata", options["metadata"])
 
     def find(self, task: Task) -> Normal | None:
         """Find the model, under the new name too when it is being renamed."""
@@ -195,7 +194,7 @@ class ModelKind(Declarable):
         if options["metadata"] is not None:
             there = live["metadata"] if live is not None else {}
             declared = kept(options["metadata"], there, "metadata")
-            wanted["metadata"] = merged(there if options["metadata_mode"] == "merge" else {}, declared)
+            wanted["metadata"] = as_stored(merged(there if options["metadata_mode"] == "merge" else {}, declared))
         if options["workspace"] is not None:
             wanted["workspace_id"] = task.names.workspace("workspace", options["workspace"]).id
         if live is not None and live["archived"] and options["archived"] is None:
@@ -246,7 +245,7 @@ class ModelKind(Declarable):
                 session.write("POST", route("models", model_id, "move"), move)
         except DeterminedError as error:
             if opens and archived_then:
-                _archive_again(session, model_id, error)
+                archive_again(session, "models", model_id, error)
             raise
         if archived != archived_then:
             session.write("POST", route("models", model_id, "archive" if archived_then else "unarchive"))
@@ -319,20 +318,6 @@ def _reread(task: Task, model_id: int, name: str) -> Normal:
         raise NotFound(f"The model {name!r} disappeared while it was being changed: {error}", error.failure) from error
 
 
-def _archive_again(session: Session, model_id: int, error: DeterminedError) -> None:
-    """Put a model back into the archive after an edit that failed.
-
-    :raises DeterminedError: it could not be, in words that name the first failure too.
-    """
-    try:
-        session.write("POST", route("models", model_id, "archive"))
-    except DeterminedError as second:
-        raise type(error)(
-            f"{error} For this edit the model had been unarchived, and it could not be archived again: {second}",
-            error.failure,
-        ) from error
-
-
 def check_labels(labels: t.Sequence[str] | None) -> None:
     """Refuse labels that the server would store as others.
 
@@ -374,8 +359,9 @@ class ModelReader(Reader):
     )
 
     def check(self, options: dict[str, t.Any]) -> None:
-        """Refuse a limit below 1."""
+        """Refuse a limit below 1, and users that are none."""
         check_limit(options["limit"])
+        refuse_empty(options, "users")
 
     def read(self, task: Task) -> dict[str, t.Any]:
         """Read the models that match; the server's filters narrow, this side decides."""

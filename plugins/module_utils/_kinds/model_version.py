@@ -17,9 +17,10 @@ from .._wire.errors import InvalidOption, NotFound
 from .._wire.paging import read_memory_list
 from .._wire.session import Session, route, unwrap
 from .checkpoint import ID_MAX, check_uuid, find_checkpoint
+from .free_form import as_stored, check_free_form
 from .kind import Arguments, Field, Kind, Normal, Reader, Task, merged, same_config, same_set
 from .lookup import nearest
-from .masking import holds_mask, kept
+from .masking import kept
 from .model import Models, ModelVersion, check_labels, find_model, read_versions, shown_version
 from .user import check_limit
 
@@ -62,10 +63,7 @@ class ModelVersionKind(Kind):
         if options["version"] is not None and not 1 <= options["version"] <= ID_MAX:
             raise InvalidOption(f"version is {options['version']}: it must be between 1 and {ID_MAX}.")
         check_labels(options["labels"])
-        if holds_mask(options["metadata"]):
-            raise InvalidOption(
-                "metadata holds a mask (asterisks), which is not a value: give the value or leave it out."
-            )
+        check_free_form("metadata", options["metadata"])
 
     def find(self, task: Task) -> Normal | None:
         """Find the version.
@@ -111,7 +109,7 @@ class ModelVersionKind(Kind):
         if options["metadata"] is not None:
             there = live["metadata"] if live is not None else {}
             declared = kept(options["metadata"], there, "metadata")
-            wanted["metadata"] = merged(there if options["metadata_mode"] == "merge" else {}, declared)
+            wanted["metadata"] = as_stored(merged(there if options["metadata_mode"] == "merge" else {}, declared))
         if live is None:
             wanted.update(self._registration(task))
         return wanted

@@ -14,10 +14,12 @@ import typing as t
 from .._wire.errors import DeterminedError, InvalidOption, NotFound
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .._wire.wait import WAIT_SPEC, wait_until
-from .contents import deletion_failed, end_experiments, experiments
+from .._wire.wait import WAIT_SPEC, check_wait, wait_until
+from .archiving import archive_again
+from .contents import deletion_failed, end_experiments, experiments, refuse_without_right, telling
 from .kind import Arguments, Declarable, Normal, Reader, Reference, Task
-from .lookup import Named, Names, literal
+from .lookup import Named, Names, literal, refuse_empty
+from .rights import doubt_absence
 from .user import check_limit
 
 NAME_CHARACTERS = 80
@@ -133,6 +135,7 @@ class ProjectKind(Declarable):
     def check(self, options: dict[str, t.Any]) -> None:
         """Apply the server's rules for names and keys, of which it tells with a 500."""
         _check_name("name", options["name"])
+        check_wait(options)
         for option in ("new_name", "move_to_workspace"):
             if options[option] is not None and options["state"] == "absent":
                 raise InvalidOption(
@@ -179,7 +182,9 @@ class ProjectKind(Declarable):
         workspace = next((found for found in task.names.all_workspaces() if found.name == name), None)
         # A workspace that is gone took its projects along.
         found = None if workspace is None else find_project(task.session, workspace.id, task.options["name"])
-        if found is not None and found["state"] == "deleting" and not task.options["wait"]:
+        if found is None:
+            doubt_absence(task, self.plural, f"{_called(name, task.options['name'])} is not seen.")
+        elif found["state"] == "deleting" and not task.options["wait"]:
             return None
         return found
 
@@ -248,6 +253,9 @@ class ProjectKind(Declarable):
                 f"{_who(live)} holds {experiments(held)}: move or remove them first, or set force_non_empty to true to have them removed "
                 "with it."
             )
+        if held:
+            workspace = task.names.workspace("workspace", task.options["workspace"])
+            refuse_without_right(task, _who(live), "DELETE_PROJECT", {live["user_id"], workspace.user_id})
         task.extra["removed_along"] = {"experiments": held} if held else {}
 
     # --- writing ---
@@ -287,7 +295,7 @@ class ProjectKind(Declarable):
                 session.write("PUT", route("projects", number, "notes"), {"notes": changes["notes"]})
         except DeterminedError as error:
             if opens and archived_then:
-                _archive_again(session, number, error)
+                archive_again(session, "projects", number, error)
             raise
         if archived != archived_then:
             session.write("POST", route("projects", number, "archive" if archived_then else "unarchive"))
@@ -295,11 +303,14 @@ class ProjectKind(Declarable):
 
     def remove(self, task: Task, live: Normal) -> None:
         """End what still runs in it, delete it with its experiments, and wait until it is gone."""
-        if live["num_experiments"]:
-            end_experiments(task, [live["id"]])
-        task.session.write("DELETE", route("projects", live["id"]))
-        if task.options["wait"]:
-            _wait_until_gone(task, live)
+        done: list[str] = []
+        with telling(done):
+            if live["num_experiments"]:
+                killed = end_experiments(task, [live["id"]])
+                done += [f"{experiments(killed)} killed"] if killed else []
+            task.session.write("DELETE", route("projects", live["id"]))
+            if task.options["wait"]:
+                _wait_until_gone(task, live)
 
     # --- predicting ---
 
@@ -398,20 +409,6 @@ def _reread(task: Task, live: Normal, archived: bool) -> Normal:
     return {**found, "archived": archived, "state": live["state"]}
 
 
-def _archive_again(session: Session, number: int, error: DeterminedError) -> None:
-    """Put a project back into the archive after an edit that failed.
-
-    :raises DeterminedError: it could not be, in words that name the first failure too.
-    """
-    try:
-        session.write("POST", route("projects", number, "archive"))
-    except DeterminedError as second:
-        raise type(error)(
-            f"{error} For this edit the project had been unarchived, and it could not be archived again: {second}",
-            error.failure,
-        ) from error
-
-
 def _wait_until_gone(task: Task, live: Normal) -> None:
     """Wait for the end of a deletion in the list, as a single GET never shows that it failed (API page, trap 8)."""
 
@@ -452,8 +449,9 @@ class ProjectReader(Reader):
     )
 
     def check(self, options: dict[str, t.Any]) -> None:
-        """Refuse a limit below 1."""
+        """Refuse a limit below 1, and users that are none."""
         check_limit(options["limit"])
+        refuse_empty(options, "users")
 
     def read(self, task: Task) -> dict[str, t.Any]:
         """Read the projects that match; the server's filters narrow, this side decides."""

@@ -18,11 +18,12 @@ import typing as t
 from .._wire.errors import InvalidOption, NotFound, Rejected, TimedOut
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .._wire.wait import WAIT_SPEC, wait_until
+from .._wire.wait import WAIT_SPEC, check_wait, wait_until
 from .duration import parse_duration
 from .experiment import PRIORITIES
+from .free_form import check_free_form
 from .kind import Arguments, Kind, Normal, Task, same_config
-from .masking import mask_places, masked, masked_text
+from .masking import masked, masked_text
 
 TYPES = {"notebook": "notebooks", "shell": "shells", "command": "commands", "tensorboard": "tensorboards"}
 """Types as options and results write them, and as paths do."""
@@ -185,6 +186,7 @@ class TaskKind(Kind):
 
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse what no type or the declared state can't have."""
+        check_wait(options)
         kind = options["type"]
         if (kind == "tensorboard") != (options["experiments"] is not None) and options["id"] is None:
             raise InvalidOption(
@@ -204,9 +206,7 @@ class TaskKind(Kind):
         config = options["config"] or {}
         if "description" in config:
             raise InvalidOption("config has a description: give it as the option description.")
-        places = mask_places(config)
-        if places:
-            raise InvalidOption(f"config holds a mask (asterisks) at {', '.join(places)}, which is not a value.")
+        check_free_form("config", config)
 
     # --- finding ---
 

@@ -14,11 +14,11 @@ import typing as t
 from .._wire.errors import DeterminedError, InvalidOption, TimedOut
 from .._wire.paging import read_memory_list
 from .._wire.session import route
-from .._wire.wait import wait_until
+from .._wire.wait import check_wait, wait_until
 from .cluster import ResourcePools
 from .duration import delta, parse_duration
 from .kind import Arguments, Normal, Reader, Selection, Task
-from .lookup import nearest
+from .lookup import nearest, refuse_empty
 from .task import ENDING, SELECTORS, TASK, TYPES, find_task, read_tasks, shown_task
 from .user import check_limit
 
@@ -45,7 +45,7 @@ class TaskReader(Reader):
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse a limit below 1, and empty lists of which nobody can tell whether they mean none or all."""
         check_limit(options["limit"])
-        _refuse_empty(options, "types", "states", "users")
+        refuse_empty(options, "types", "states", "users")
 
     def read(self, task: Task) -> dict[str, t.Any]:
         """Read the tasks that match: a call for each type, and with configurations one for each task."""
@@ -72,13 +72,14 @@ class TasksToKill(Selection):
 
     def check(self, options: dict[str, t.Any]) -> None:
         """Refuse what selects no less than everything, and what is for one task."""
+        check_wait(options)
         given = ", ".join(name for name in SELECTORS if options[name] is not None)
         if options["state"] != "killed":
             raise InvalidOption(f"{given} is given with state running: only tasks to be killed are selected so.")
         for option in ("config", "template", "priority"):
             if options[option] is not None:
                 raise InvalidOption(f"{option} is given with state killed: what is killed can't have it.")
-        _refuse_empty(options, "users", "resource_pool")
+        refuse_empty(options, "users", "resource_pool")
         if options["older_than"] is not None and parse_duration("older_than", options["older_than"]) == 0:
             raise InvalidOption("older_than is 0: every task is older than that; name users or a resource_pool.")
 
@@ -156,12 +157,6 @@ def _is_asked_for(found: Normal, options: dict[str, t.Any]) -> bool:
         and (options["states"] is None or found["state"] in options["states"])
         and (options["users"] is None or found["username"] in options["users"])
     )
-
-
-def _refuse_empty(options: dict[str, t.Any], *names: str) -> None:
-    for name in names:
-        if options[name] is not None and not options[name]:
-            raise InvalidOption(f"{name} is empty: name at least one, or leave it out.")
 
 
 def _check_pool(task: Task) -> None:

@@ -12,23 +12,21 @@ Facts: API page ml-resources, section 2.
 from __future__ import annotations
 
 import json
-import math
 import typing as t
 
 from .._wire.errors import Conflict, InvalidOption, NotFound, Rejected
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .config_schema import boolean_keys, wrong_keys
+from .config_schema import check_keys, wrong_keys_told
+from .free_form import as_stored, check_free_form
 from .kind import Arguments, Declarable, Field, Normal, Reader, Reference, Task, merged, same_config
 from .lookup import Names, literal
-from .masking import kept, mask_places, masked, masked_text, with_keeps
+from .masking import kept, masked, masked_text, with_keeps
+from .rights import find_or_doubt
 from .user import check_limit
 
 DEFAULT_WORKSPACE = 1
 """Where the server puts a template that is created without a workspace: ``Uncategorized``."""
-
-EXACT_INTEGERS = 2**53
-"""Integers above it have no double of their own."""
 
 
 class Template(Live):
@@ -112,7 +110,7 @@ class TemplateKind(Declarable):
         """Find the template, under the new name too when it is being renamed."""
         name, new = task.options["name"], task.options["new_name"]
         found = None if new is None or new == name else find_template(task.session, new)
-        old = find_template(task.session, name)
+        old = find_or_doubt(task, self.plural, Template, "template", route("templates", name))
         if found is not None and old is not None:
             raise InvalidOption(
                 f"new_name is {new!r}: that template exists already, and so does {name!r}; one of them has to go first."
@@ -225,19 +223,6 @@ class TemplateKind(Declarable):
         return None
 
 
-def as_stored(value: t.Any) -> t.Any:
-    """A free-form value as the server gives it back: each number went through a double (protobuf's ``Struct``)."""
-    if isinstance(value, dict):
-        return {str(name): as_stored(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [as_stored(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_INTEGERS:
-        return int(value)
-    if isinstance(value, int) and abs(value) > EXACT_INTEGERS:
-        return int(float(value))
-    return value
-
-
 def _check_name(option: str, name: str) -> None:
     try:
         route("templates", name)
@@ -246,53 +231,18 @@ def _check_name(option: str, name: str) -> None:
 
 
 def _check_config(config: dict[str, t.Any], validate: str) -> None:
-    masks = mask_places(config)
-    if masks:
-        raise InvalidOption(
-            f"config holds a mask (asterisks) at {_listed(masks)}: that is what is shown in place of a secret, and no value; "
-            "give the value itself."
-        )
-    numbers = list(_not_in_json(config, "config"))
-    if numbers:
-        raise InvalidOption(
-            f"config holds a number that JSON does not have, or too large a one, at {_listed(numbers)}."
-        )
+    check_free_form("config", config)
     if validate == "none":
         return
-    booleans = list(boolean_keys(config))
-    if booleans:
-        raise InvalidOption(
-            f"config has a boolean as a key at {_listed(booleans)}: YAML reads on, off, yes and no so; put quotes around the key."
-        )
+    check_keys("config", config)
     if validate == "server":
         return
-    wrong = wrong_keys(config)
+    wrong = wrong_keys_told(config)
     if wrong:
-        told = _listed(f"{key.path} (nearest: {key.nearest})" for key in wrong)
         raise InvalidOption(
-            f"config has keys that neither experiments nor notebooks, shells, commands or TensorBoards know: {told}. With "
+            f"config has keys that neither experiments nor notebooks, shells, commands or TensorBoards know: {wrong}. With "
             "validate set to server the master judges, with none nobody does."
         )
-
-
-def _not_in_json(value: t.Any, path: str) -> t.Iterator[str]:
-    """Where infinite numbers stand, and those that have no double."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _not_in_json(item, f"{path}.{name}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _not_in_json(item, f"{path}[{index}]")
-    elif isinstance(value, (int, float)):
-        try:
-            if not math.isfinite(value):
-                yield path
-        except OverflowError:
-            yield path
-
-
-def _listed(texts: t.Iterable[str]) -> str:
-    return ", ".join(texts)
 
 
 def _ask_master(task: Task, config: dict[str, t.Any]) -> None:
@@ -306,7 +256,8 @@ def _ask_master(task: Task, config: dict[str, t.Any]) -> None:
         answer = task.session.write("POST", "/api/v1/experiments", body)
     except (Rejected, Conflict, NotFound) as error:
         words = "; ".join(line.strip() for line in masked_text(error.server_message).splitlines() if line.strip())
-        raise InvalidOption(f"config is refused by the master as an experiment's: {words}", error.failure) from error
+        failure = {**(error.failure or {}), "message": words}
+        raise InvalidOption(f"config is refused by the master as an experiment's: {words}", failure) from error
     for warning in unwrap(answer, "answer", Warnings).warnings or []:
         task.warn(f"The master warns about config: {warning}")
 

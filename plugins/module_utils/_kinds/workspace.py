@@ -13,12 +13,24 @@ import typing as t
 from .._wire.errors import Conflict, DeterminedError, InvalidOption, LostAnswer, NotFound
 from .._wire.paging import Page, read_memory_list
 from .._wire.session import Live, Session, route, unwrap
-from .._wire.wait import WAIT_SPEC, wait_until
+from .._wire.wait import WAIT_SPEC, check_wait, wait_until
 from . import workspace_namespaces as namespaces
-from .contents import contents_of, deletion_failed, end_experiments, experiments, models_in, projects_in, webhooks_in
+from .archiving import archive_again
+from .contents import (
+    contents_of,
+    deletion_failed,
+    end_experiments,
+    experiments,
+    models_in,
+    projects_in,
+    refuse_without_right,
+    telling,
+    webhooks_in,
+)
 from .kind import PLAIN, Arguments, Declarable, Field, Normal, Task, same_config
 from .lookup import Names, literal
 from .masking import masked
+from .rights import doubt_absence
 from .user import AGENT_FIELDS, AgentUserGroup
 from .workspace_storage import as_live, check_storage, declared_storage, on_wire, storage_with_keeps
 
@@ -146,6 +158,7 @@ class WorkspaceKind(Declarable):
     def check(self, options: dict[str, t.Any]) -> None:
         """Apply the server's rules for names, and refuse what could only be stored and then fail."""
         _check_name("name", options["name"])
+        check_wait(options)
         if options["new_name"] is not None:
             _check_name("new_name", options["new_name"])
             if options["state"] == "absent":
@@ -169,8 +182,10 @@ class WorkspaceKind(Declarable):
                 f"new_name is {new!r}: that workspace exists already (id {found.id}), and so does {name!r} (id {old.id}); one of "
                 "them has to go first."
             )
-        found = found or old
-        if found is None or (task.options["state"] == "absent" and _is_as_good_as_gone(task, found.normal())):
+        found, absent = found or old, task.options["state"] == "absent"
+        if found is None and absent:
+            doubt_absence(task, self.plural, f"name is {name!r}: you see no such workspace.")
+        if found is None or (absent and _is_as_good_as_gone(task, found.normal())):
             return None
         return self._read(task, found.id)
 
@@ -247,6 +262,8 @@ class WorkspaceKind(Declarable):
                 f"{_who(live)} holds {' and '.join(inside)}: move or remove them first, or set force_non_empty to true to have them "
                 "removed with it."
             )
+        if live["num_experiments"] or contents.models or contents.webhooks:
+            refuse_without_right(task, _who(live), "DELETE_WORKSPACE", {live["user_id"]})
         along = contents.named()
         if live["num_experiments"]:
             along["experiments"] = live["num_experiments"]
@@ -305,7 +322,7 @@ class WorkspaceKind(Declarable):
                 session.write("POST", path, {"clusterQuotaPairs": quotas})
         except DeterminedError as error:
             if opens and archived_then:
-                _archive_again(session, workspace_id, error)
+                archive_again(session, "workspaces", workspace_id, error)
             raise
         if archived != archived_then:
             session.write("POST", route("workspaces", workspace_id, "archive" if archived_then else "unarchive"))
@@ -324,22 +341,27 @@ class WorkspaceKind(Declarable):
         the workspace's state, and its answer says nothing (API page, trap 14).
         """
         session, number = task.session, live["id"]
-        if live["num_experiments"]:
-            end_experiments(task, [project.id for project in projects_in(session, number)])
-        if task.options["force_non_empty"]:
-            for model in models_in(session, number):
-                session.write("DELETE", route("models", model.id))
-        # A foreign key: with one of them left, the deletion fails when all else is gone already.
-        for webhook in webhooks_in(session, number):
-            session.write("DELETE", route("webhooks", webhook["id"]))
-        try:
-            session.write("DELETE", route("workspaces", number))
-        except LostAnswer:
-            left = whole_workspace(session, number)
-            if left is not None and left.normal()["state"] != "deleting":
-                raise
-        if task.options["wait"]:
-            _wait_until_gone(task, live)
+        done: list[str] = []
+        with telling(done):
+            if live["num_experiments"]:
+                killed = end_experiments(task, [project.id for project in projects_in(session, number)])
+                done += [f"{experiments(killed)} killed"] if killed else []
+            if task.options["force_non_empty"]:
+                for model in models_in(session, number):
+                    session.write("DELETE", route("models", model.id))
+                    done.append(f"model {model.name!r} removed")
+            # A foreign key: with one of them left, the deletion fails when all else is gone already.
+            for webhook in webhooks_in(session, number):
+                session.write("DELETE", route("webhooks", webhook["id"]))
+                done.append(f"webhook {webhook['name']!r} removed")
+            try:
+                session.write("DELETE", route("workspaces", number))
+            except LostAnswer:
+                left = whole_workspace(session, number)
+                if left is not None and left.normal()["state"] != "deleting":
+                    raise
+            if task.options["wait"]:
+                _wait_until_gone(task, live)
 
     # --- predicting and showing ---
 
@@ -481,20 +503,6 @@ def _edits(live: Normal, changes: Normal) -> dict[str, t.Any]:
         storage = changes.get("checkpoint_storage", live["checkpoint_storage"])
         edits["checkpointStorageConfig"] = on_wire(storage, changes.get(KEYS, {}))
     return edits
-
-
-def _archive_again(session: Session, workspace_id: int, error: DeterminedError) -> None:
-    """Put a workspace back into the archive after an edit that failed.
-
-    :raises DeterminedError: it could not be, in words that name the first failure too.
-    """
-    try:
-        session.write("POST", route("workspaces", workspace_id, "archive"))
-    except DeterminedError as second:
-        raise type(error)(
-            f"{error} For this edit the workspace had been unarchived, and it could not be archived again: {second}",
-            error.failure,
-        ) from error
 
 
 def _is_as_good_as_gone(task: Task, found: Normal) -> bool:

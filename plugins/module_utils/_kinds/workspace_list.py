@@ -12,7 +12,7 @@ import typing as t
 
 from .._wire.paging import read_memory_list
 from .kind import Arguments, Normal, Reader, Task
-from .lookup import literal
+from .lookup import literal, refuse_empty
 from .masking import masked
 from .user import check_limit
 from .workspace import Workspace, Workspaces, whole_workspace
@@ -40,8 +40,9 @@ class WorkspaceReader(Reader):
     )
 
     def check(self, options: dict[str, t.Any]) -> None:
-        """Refuse a limit below 1."""
+        """Refuse a limit below 1, and users that are none."""
         check_limit(options["limit"])
+        refuse_empty(options, "users")
 
     def read(self, task: Task) -> dict[str, t.Any]:
         """Read the workspaces that match; the server's filters narrow, this side decides."""

@@ -13,10 +13,10 @@ keys, which wipes those that were there (API page ml-resources, section 7 and tr
 from __future__ import annotations
 
 from .._wire.errors import InvalidOption
-from .config_schema import wrong_keys
+from .config_schema import wrong_keys_told
+from .free_form import as_stored, check_free_form
 from .kind import Normal, same_config
 from .masking import KEEP, MASK, kept, mask_places, with_keeps
-from .template import as_stored
 
 OPTION = "checkpoint_storage"
 S3_KEYS = ("access_key", "secret_key")
@@ -40,10 +40,10 @@ def check_storage(declared: Normal) -> None:
         )
     if declared and not declared.get("type"):
         raise InvalidOption(f"{OPTION} lacks type: shared_fs, directory, s3, gcs or azure.")
-    wrong = wrong_keys({OPTION: declared})
+    check_free_form(OPTION, declared)
+    wrong = wrong_keys_told({OPTION: declared})
     if wrong:
-        told = ", ".join(f"{key.path} (nearest: {key.nearest})" for key in wrong)
-        raise InvalidOption(f"{OPTION} has keys that no storage knows: {told}.")
+        raise InvalidOption(f"{OPTION} has keys that no storage knows: {wrong}.")
 
 
 def declared_storage(declared: Normal, live: Normal | None, always: bool) -> tuple[Normal | None, Normal]:

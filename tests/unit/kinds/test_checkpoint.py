@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.determined.ai.plugins.modules.det_checkpoint import OPERATION as STATE
 from ansible_collections.determined.ai.plugins.modules.det_checkpoint_info import OPERATION
 from tests.simulator import Fault, Simulator
-from tests.unit.conftest import Runner
+from tests.unit.conftest import ADMIN, Runner
 
 
 def experiment_id(demo: Simulator, name: str) -> int:
@@ -77,6 +77,7 @@ def test_one_that_is_not_there_has_none(run_demo: Runner, option: str) -> None:
         ({"experiment_id": 0}, "experiment_id is 0: it must be between 1 and 2147483647."),
         ({"trial_id": 2**31}, "trial_id is 2147483648"),
         ({"trial_id": 1, "limit": 0}, "limit is 0"),
+        ({"trial_id": 1, "states": []}, "states is empty"),
         ({"trial_id": 1, "states": ["gone"]}, "value of states must be one or more of: active, completed"),
     ],
 )
@@ -217,6 +218,14 @@ def test_one_that_never_was_is_absent(run_demo: Runner) -> None:
     assert (result["changed"], result["checkpoint"], result["requests"]) == (False, None, 1)
 
 
+def test_that_one_never_was_is_not_said_by_who_may_not_see_it() -> None:
+    with Simulator(fixture="demo", authz="rbac") as demo:
+        blind = Runner(demo, **{**ADMIN, "auth_username": "hugo.martin"})
+        assert not blind.ok(STATE, uuid=free(demo), state="absent")["changed"]
+        assert "not proved: 'hugo.martin' lacks VIEW_EXPERIMENT_ARTIFACTS cluster-wide" in blind.warnings[0]
+        blind.close()
+
+
 def test_a_partially_deleted_one_is_deleted(demo: Simulator, run_demo: Runner) -> None:
     row = next(row for row in demo.master.checkpoints.values() if row.state == "PARTIALLY_DELETED")
     result = run_demo.ok(STATE, uuid=row.uuid, state="absent", **QUICK)
@@ -274,8 +283,10 @@ def test_a_write_whose_answer_is_lost_is_settled_by_reading(demo: Simulator, run
     ("options", "sentence"),
     [
         ({"uuid": "latest"}, "uuid is 'latest': it must be a checkpoint's uuid"),
+        ({"uuid": NOBODY, "wait_interval": 0}, "wait_interval is 0.0"),
         ({"uuid": NOBODY, "state": "absent", "metadata": {}}, "metadata is given with state absent"),
         ({"uuid": NOBODY, "metadata": {"a": ["********"]}}, "metadata holds a mask"),
+        ({"uuid": NOBODY, "metadata": {"a": float("inf")}}, "can't be stored and read back: inf at metadata.a."),
     ],
 )
 def test_what_the_state_module_refuses_before_any_call(

@@ -173,7 +173,7 @@ def test_what_is_equal_to_the_server_is_unchanged(run: Runner) -> None:
             "holds a mask (asterisks) at invariant_config.desc",
         ),
         ({**CLUSTER, "invariant_config": {"data": {True: 1}}}, "has a boolean as a key at data.True"),
-        ({**CLUSTER, "invariant_config": {"max_restarts": float("nan")}}, "a number that JSON does not have"),
+        ({**CLUSTER, "invariant_config": {"max_restarts": float("nan")}}, "nan at invariant_config.max_restarts"),
     ],
 )
 def test_what_is_refused_before_any_call(sim: Simulator, run: Runner, options: dict[str, t.Any], sentence: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.determined.ai.plugins.modules.det_experiment import OPERATION as DET_EXPERIMENT
 from tests.simulator import Simulator
 from tests.simulator.server import Fault
-from tests.unit.conftest import Runner
+from tests.unit.conftest import ADMIN, Runner
 
 # The demo fixture's experiments.
 REGISTERED, COMPLETED, DELETABLE, RUNNING, ARCHIVED, WITH_CHECKPOINT, QUEUED, PAUSED = 1, 2, 4, 6, 7, 9, 14, 25
@@ -173,6 +173,18 @@ def test_an_absent_one_must_be_there_unless_it_is_to_be_absent(run_demo: Runner)
     assert (result["changed"], result["experiment"], result["requests"]) == (False, None, 1)
     place = {"project": "vision", "workspace": "research"}
     assert not run_demo.ok(DET_EXPERIMENT, name="no", state="absent", **place)["changed"]
+    # What was in a project or workspace that is gone by now is gone as well.
+    for gone in ({**place, "project": "none"}, {**place, "workspace": "none"}):
+        assert not run_demo.ok(DET_EXPERIMENT, name="no", state="absent", **gone)["changed"]
+
+
+def test_that_one_is_gone_is_not_said_by_who_may_not_see_it() -> None:
+    with Simulator(fixture="demo", authz="rbac") as demo:
+        blind = Runner(demo, **{**ADMIN, "auth_username": "hugo.martin"})
+        for which in ({"id": COMPLETED}, {"name": "vit-small", "project": "vision", "workspace": "research"}):
+            assert not blind.ok(DET_EXPERIMENT, **which, state="absent")["changed"]
+            assert "not proved: 'hugo.martin' lacks VIEW_EXPERIMENT_METADATA cluster-wide" in blind.warnings[0]
+        blind.close()
 
 
 @pytest.mark.parametrize(
@@ -189,6 +201,12 @@ def test_an_absent_one_must_be_there_unless_it_is_to_be_absent(run_demo: Runner)
         ({"id": 1, "priority": 100}, "priority is 100"),
         ({"id": 1, "weight": -1}, "weight is -1.0"),
         ({"id": 1, "max_slots": -1}, "max_slots is -1"),
+        ({"id": 1, "state": "absent", "new_name": "b"}, "new_name is given with state absent"),
+        ({"id": 1, "state": "absent", "move_to_project": "b"}, "move_to_project is given with state absent"),
+        ({"id": 1, "wait_timeout": -1}, "wait_timeout is -1: it must be 0 seconds (one look) or more."),
+        ({"id": 1, "wait_interval": -1}, "wait_interval is -1.0: it must be more than 0 seconds."),
+        ({"id": 1, "wait_interval": 0}, "wait_interval is 0.0"),
+        ({"id": 1, "wait_interval": "nan"}, "wait_interval is nan"),
         ({"id": 1, "archived": True, "lifecycle": "paused"}, "archived is true with lifecycle paused"),
     ],
 )
@@ -330,7 +348,9 @@ def test_one_that_ends_in_another_way_is_not_waited_for(run_demo: Runner, demo: 
     demo.faults.add(Fault("delay", method="POST", path="/pause", seconds=0.4))
     threading.Timer(0.2, lambda: setattr(found, "state", "COMPLETED")).start()
     text = run_demo.failed(DET_EXPERIMENT, id=RUNNING, lifecycle="paused")
-    assert "is completed" in text
+    assert (
+        "COMPLETED Read again: lifecycle is paused: experiment 6 ('vit-large') is completed, and one that has" in text
+    )
 
 
 # -- deleting
@@ -411,6 +431,17 @@ def test_a_failed_move_leaves_an_archived_one_archived(run_demo: Runner, demo: S
     text = run_demo.failed(DET_EXPERIMENT, id=ARCHIVED, archived=True, move_to_project="language")
     assert "project_id, project_name did not change." in text
     assert row(demo, ARCHIVED).archived
+
+
+def test_one_that_could_not_be_archived_again_is_named_with_the_first_failure(
+    run_demo: Runner, demo: Simulator
+) -> None:
+    for verb, words in (("move", "broken"), ("archive", "down")):
+        demo.faults.add(Fault("status", method="POST", path=f"/{verb}$", status=500, body={"error": {"error": words}}))
+    text = run_demo.failed(DET_EXPERIMENT, id=ARCHIVED, archived=True, move_to_project="language")
+    assert "broken For this edit the experiment had been unarchived, and it could not be archived again: " in text
+    assert "down" in text
+    assert "archived, project_id, project_name did not change." in text
 
 
 def test_one_that_vanishes_in_between_is_told(run_demo: Runner, demo: Simulator) -> None:

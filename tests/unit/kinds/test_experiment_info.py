@@ -313,6 +313,15 @@ def test_trials_and_checkpoints_cost_a_call_an_experiment(run_demo: Runner, demo
     assert {checkpoint["state"] for checkpoint in first["checkpoints"]} == {"completed", "deleted"}
 
 
+def test_included_checkpoints_show_no_secrets(run_demo: Runner, demo: Simulator) -> None:
+    row = next(row for row in demo.master.checkpoints.values() if row.experiment_id == 1)
+    row.metadata = {**row.metadata, "api_key": "CANARY", "origin": "https://u:CANARY@host/x"}
+    result = run_demo.ok(DET_EXPERIMENT_INFO, id=1, include=["checkpoints"])
+    assert "CANARY" not in json.dumps(result)
+    shown = next(one for one in result["experiments"][0]["checkpoints"] if one["uuid"] == row.uuid)
+    assert shown["metadata"] == {**row.metadata, "api_key": "********", "origin": "https://u:********@host/x"}
+
+
 def test_one_deleted_between_list_and_trials_is_left_out(run_demo: Runner, demo: Simulator) -> None:
     gone = {"error": {"code": 5, "error": "experiment '1' not found"}}
     demo.faults.add(Fault("status", path="/experiments/1/trials", status=404, body=gone))

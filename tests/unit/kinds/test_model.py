@@ -198,7 +198,8 @@ def test_names_of_all_kinds(run: Runner, name: str) -> None:
         ({"name": "a", "labels": ["a,b"]}, "labels has 'a,b'"),
         ({"name": "a", "labels": [""]}, "labels has ''"),
         ({"name": "a", "workspace": ""}, "workspace is empty"),
-        ({"name": "a", "metadata": {"x": ["********"]}}, "metadata holds a mask"),
+        ({"name": "a", "metadata": {"x": ["********"]}}, "metadata holds a mask (asterisks) at metadata.x[0]:"),
+        ({"name": "a", "metadata": {"x": float("nan")}}, "can't be stored and read back: nan at metadata.x."),
     ],
 )
 def test_what_is_refused_before_any_call(sim: Simulator, run: Runner, options: dict[str, t.Any], sentence: str) -> None:
@@ -329,10 +330,14 @@ def test_secrets_in_metadata_are_never_shown(run: Runner) -> None:
     assert not run.ok(OPERATION, name="alpha", metadata={"password": CANARY + "2", "size": 4})["changed"]
 
 
-def test_values_that_json_cannot_hold_are_refused(sim: Simulator, run: Runner) -> None:
-    message = run.failed(OPERATION, name="alpha", metadata={"rate": float("nan")})
-    assert "not JSON, such as .nan" in message
-    assert sim.master.models == {}
+def test_check_mode_predicts_numbers_as_the_server_returns_them(run: Runner) -> None:
+    for mode in ("exact", "merge"):
+        metadata = {"whole": 3.0, "large": 2**53 + 1, mode: [1.0]}
+        predicted = run.ok(OPERATION, check=True, name="alpha", metadata=metadata, metadata_mode=mode)["model"]
+        assert predicted["metadata"]["large"] == 2**53
+        assert repr(predicted["metadata"]["whole"]) == "3"
+        done = run.ok(OPERATION, name="alpha", metadata=metadata, metadata_mode=mode)["model"]
+        assert done["metadata"] == predicted["metadata"]
 
 
 def test_what_is_live_is_kept_where_that_is_declared(sim: Simulator, run: Runner) -> None:
@@ -481,6 +486,7 @@ def test_info_counts_all_whatever_the_limit(run_demo: Runner) -> None:
 
 def test_info_refuses_filters_that_name_nothing(run_demo: Runner) -> None:
     assert "workspace is 'prodction'" in run_demo.failed(INFO, workspace="prodction")
+    assert "users is empty: name at least one" in run_demo.failed(INFO, users=[])
     assert "Nearest: 'production'" in run_demo.failed(INFO, workspace="prodction")
     assert "users is 'bjarne.hulm': there is no such user. Nearest: 'bjarne.holm'" in run_demo.failed(
         INFO, users=["farid.noor", "bjarne.hulm"]

@@ -164,6 +164,7 @@ def test_removal_is_predicted_made_and_not_made_again(demo: Simulator, run_demo:
         ({"version": 1, "labels": ["a,b"]}, "labels has 'a,b'"),
         ({"version": 1, "labels": [""]}, "labels has ''"),
         ({"version": 1, "metadata": {"x": ["********"]}}, "metadata holds a mask"),
+        ({"version": 1, "metadata": {"x": [b"y"]}}, "can't be stored and read back: bytes at metadata.x[0]."),
     ],
 )
 def test_what_is_refused_before_any_call(demo: Simulator, run_demo: Runner, options: Options, sentence: str) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.determined.ai.plugins.module_utils._wire.errors import 
 from ansible_collections.determined.ai.plugins.modules.det_project import OPERATION
 from ansible_collections.determined.ai.plugins.modules.det_project_info import OPERATION as INFO
 from tests.simulator import Fault, Simulator
-from tests.unit.conftest import Runner
+from tests.unit.conftest import ADMIN, Runner
 
 SERVER_MADE = ("id",)
 FULL: dict[str, t.Any] = {
@@ -155,7 +155,7 @@ def test_removal_is_predicted_made_and_not_made_again(sim: Simulator, run: Runne
     assert (result["changed"], result["project"], result["removed_along"]) == (True, None, {})
     assert len(sim.master.projects) == 1
     again = run.ok(OPERATION, **HERE, state="absent")
-    assert (again["changed"], again["requests"]) == (False, 2)
+    assert (again["changed"], again["requests"]) == (False, 4)
     assert not run.ok(OPERATION, workspace="nowhere", name="alpha", state="absent")["changed"]
 
 
@@ -269,6 +269,7 @@ def test_keys_are_unique_without_case(run: Runner) -> None:
     [
         ({"name": ""}, "name is empty: it must be a project's name."),
         ({"name": "x" * 81}, "a project's name has at most 80 characters, this one has 81."),
+        ({"wait_interval": 0}, "wait_interval is 0.0"),
         ({"new_name": ""}, "new_name is empty"),
         ({"new_name": "b", "state": "absent"}, "new_name is given with state absent"),
         ({"move_to_workspace": "b", "state": "absent"}, "move_to_workspace is given with state absent"),
@@ -316,6 +317,40 @@ def test_one_that_holds_experiments_is_refused_unless_forced(demo: Simulator, ru
     assert [path.rpartition("/")[2] for _, path in writes(demo)] == ["kill", str(project.id)]
     assert project.id not in demo.master.projects
     assert not any(row.project_id == project.id for row in demo.master.experiments.values())
+
+
+def test_nothing_is_killed_for_somebody_who_may_not_remove_the_project() -> None:
+    for authz, caller, sentence in (
+        ("basic", "bjarne.holm", "can only be removed by its owner or an administrator, and not by 'bjarne.holm'."),
+        ("rbac", "grace.lindqvist", "can't be removed by 'grace.lindqvist', who lacks DELETE_PROJECT."),
+    ):
+        with Simulator(fixture="demo", authz=authz) as demo:
+            runner = Runner(demo, **{**ADMIN, "auth_username": caller})
+            for check in (True, False):
+                message = runner.failed(OPERATION, check, **RANKING, force_non_empty=True)
+                assert message == f"The project 'ranking' {sentence}"
+            assert writes(demo) == []
+            runner.close()
+
+
+def test_that_one_is_gone_is_not_said_by_who_may_not_see_it() -> None:
+    with Simulator(fixture="demo", authz="rbac") as demo:
+        blind = Runner(demo, **{**ADMIN, "auth_username": "hugo.martin"})
+        assert not blind.ok(OPERATION, **RANKING)["changed"]
+        assert "not proved: 'hugo.martin' lacks VIEW_WORKSPACE and VIEW_PROJECT cluster-wide" in blind.warnings[0]
+        blind.close()
+
+
+def test_its_owner_may_remove_it(demo: Simulator) -> None:
+    """Also the owner of its workspace, under basic authorisation (API page, section 8)."""
+    owner = next(user.id for user in demo.master.users.values() if user.username == "bjarne.holm")
+    project = next(row for row in demo.master.projects.values() if row.name == "ranking")
+    runner = Runner(demo, **{**ADMIN, "auth_username": "bjarne.holm"})
+    for row in (project, demo.master.workspaces[project.workspace_id]):
+        before, row.user_id = row.user_id, owner
+        assert runner.ok(OPERATION, check=True, **RANKING, force_non_empty=True)["changed"]
+        row.user_id = before
+    runner.close()
 
 
 def test_a_deletion_that_does_not_end_is_told_with_its_state(demo: Simulator, run_demo: Runner) -> None:
@@ -489,5 +524,6 @@ def test_info_limit_and_refusals(run_demo: Runner) -> None:
     assert run_demo.ok(INFO, workspace="research")["requests"] == 2
     assert "limit is 0" in run_demo.failed(INFO, limit=0)
     assert "workspace is 'reserch': there is no such workspace" in run_demo.failed(INFO, workspace="reserch")
+    assert "users is empty" in run_demo.failed(INFO, users=[])
     assert "users is 'ada': there is no such user" in run_demo.failed(INFO, users=["ada"])
     assert "mutually exclusive" in run_demo.failed(INFO, name="a", name_contains="b")

@@ -250,7 +250,10 @@ def test_by_id(run_demo: Runner, demo: Simulator) -> None:
         ({"type": "shell", "description": " "}, "description is empty"),
         ({"type": "shell", "description": "x", "priority": 100}, "priority is 100: it must be between 1 and 99"),
         ({"type": "shell", "description": "x", "config": {"description": "y"}}, "config has a description"),
-        ({"type": "shell", "description": "x", "config": {"a": "********"}}, "config holds a mask (asterisks) at a"),
+        (
+            {"type": "shell", "description": "x", "config": {"a": "********"}},
+            "config holds a mask (asterisks) at config.a",
+        ),
         ({"type": "shell", "description": "x", "state": "killed", "config": {}}, "config is given with state killed"),
         (
             {"type": "shell", "description": "x", "state": "killed", "priority": 1},

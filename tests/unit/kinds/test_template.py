@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -20,7 +21,7 @@ from ansible_collections.determined.ai.plugins.modules.det_template_info import 
 from tests.simulator import Fault, Simulator
 from tests.simulator.config_rules import Rule
 from tests.simulator.expconf_schema import EXPERIMENT
-from tests.unit.conftest import Runner
+from tests.unit.conftest import ADMIN, Runner
 
 CANARY = "CANARY-template-secret"
 CONFIG: dict[str, t.Any] = {
@@ -140,6 +141,20 @@ def test_options_that_do_not_fit_are_refused(run: Runner) -> None:
     assert "'b': that template exists already, and so does 'a'" in run.failed(OPERATION, name="a", new_name="b")
 
 
+def test_that_one_is_gone_is_not_said_by_who_may_not_see_it() -> None:
+    with Simulator(fixture="demo", authz="rbac") as demo:
+        blind = Runner(demo, **{**ADMIN, "auth_username": "hugo.martin"})
+        assert not blind.ok(OPERATION, name="gpu-large", state="absent")["changed"]
+        assert len(blind.warnings) == 1
+        assert "template 'gpu-large' not found, please check your permissions." in blind.warnings[0]
+        assert "not proved: 'hugo.martin' lacks VIEW_TEMPLATES cluster-wide" in blind.warnings[0]
+        blind.close()
+        whole = Runner(demo, **{**ADMIN, "auth_username": "grace.lindqvist"})
+        assert not whole.ok(OPERATION, name="none", state="absent")["changed"]
+        assert whole.warnings == []
+        whole.close()
+
+
 def test_a_rename_of_what_is_nowhere_creates_it_under_the_new_name(run: Runner) -> None:
     predicted = run.ok(OPERATION, check=True, name="old", new_name="new", config={"debug": True})
     result = run.ok(OPERATION, name="old", new_name="new", config={"debug": True})
@@ -197,10 +212,26 @@ def test_check_mode_predicts_numbers_as_the_server_returns_them(run: Runner) -> 
     assert run.ok(OPERATION, name="a", config=config)["template"]["config"]["data"] == predicted
 
 
-def test_numbers_without_json_are_refused(run: Runner) -> None:
-    config = {"data": {"a": float("inf"), "b": [1, float("nan")], "c": 10**400}}
-    message = run.failed(OPERATION, name="a", config=config, validate="none")
-    assert "config.data.a, config.data.b[1], config.data.c" in message
+@pytest.mark.parametrize("validate", ["schema", "server", "none"])
+@pytest.mark.parametrize("check", [True, False])
+def test_what_json_can_not_hold_is_refused(sim: Simulator, run: Runner, validate: str, check: bool) -> None:
+    config = {"data": {"a": float("inf"), "b": [1, float("nan")], "c": 10**400, "d": b"text"}}
+    message = run.failed(OPERATION, check, name="a", config=config, validate=validate)
+    places = (
+        "inf at config.data.a, nan at config.data.b[1], too large a number at config.data.c, bytes at config.data.d."
+    )
+    assert message == f"config holds what can't be stored and read back: {places}"
+    assert sim.journal == []
+
+
+def test_what_no_client_could_read_any_more_is_refused(run: Runner) -> None:
+    deep: t.Any = 1
+    for _level in range(98):
+        deep = [deep]
+    config = {"data": {"deep": deep}}
+    assert run.ok(OPERATION, name="a", config=config)["template"]["config"] == config
+    message = run.failed(OPERATION, name="a", config={"data": {"deep": [deep]}})
+    assert "more than 100 levels at config.data.deep[0]" in message
 
 
 def test_all_wrong_keys_are_told_at_once_with_the_nearest_right_ones(sim: Simulator, run: Runner) -> None:
@@ -238,6 +269,17 @@ def test_all_wrong_keys_are_told_at_once_with_the_nearest_right_ones(sim: Simula
     assert [entry for entry in sim.journal if "/templates" in entry.path] == []
     assert run.ok(OPERATION, name="a", config=config, validate="none")["changed"]
     assert run.ok(OPERATION, name="a", config=config, state="absent")["changed"]
+
+
+def test_of_many_wrong_keys_the_first_are_told(run: Runner) -> None:
+    """Each takes milliseconds to find the nearest right one, and a message of thousands helps nobody."""
+    config = {f"wrong{number}": 1 for number in range(3000)}
+    start = time.monotonic()
+    message = run.failed(OPERATION, name="a", config=config)
+    assert time.monotonic() - start < 3
+    assert "wrong19 (nearest: " in message
+    assert "wrong20" not in message
+    assert " and more. With" in message
 
 
 def test_free_parts_take_any_key() -> None:
@@ -312,7 +354,7 @@ def test_a_mask_is_refused_with_its_place(run: Runner) -> None:
         "description": "a banner ************ is no mask",
     }
     message = run.failed(OPERATION, name="a", config=config, validate="none")
-    assert "environment.environment_variables[1], environment.registry_auth.password:" in message
+    assert "config.environment.environment_variables[1], config.environment.registry_auth.password:" in message
 
 
 def test_a_changed_secret_is_shown_as_changed_and_not_at_all(run: Runner) -> None:
@@ -378,12 +420,21 @@ def test_the_masters_refusal_is_told_in_check_mode_too(sim: Simulator, run: Runn
         assert "<config>.max_restarts" in result["msg"]
         assert "\n" not in result["msg"]
         assert result["failure"]["path"] == "/api/v1/experiments"
+        assert result["failure"]["message"] in result["msg"]
     assert "'none/such' not found" in run.failed(
         OPERATION, name="a", config={"workspace": "none", "project": "such"}, validate="server"
     )
     assert "idle_timeout" in run.failed(OPERATION, name="a", config={"idle_timeout": "1h"}, validate="server")
     assert run.ok(OPERATION, name="a", config={"idle_timeout": "1h"})["changed"]
     assert call(sim, "GET", "templates")["pagination"]["total"] == 1
+
+
+def test_a_secret_in_the_masters_refusal_is_masked(sim: Simulator, run: Runner) -> None:
+    said = {"error": {"code": 13, "error": f"bad url https://u:{CANARY}@host/x"}}
+    sim.faults.add(Fault("status", method="POST", path="/experiments", status=500, body=said))
+    result = run(OPERATION, name="a", config={"name": "n"}, validate="server")
+    assert result["failure"]["message"] == "bad url https://u:********@host/x"
+    assert CANARY not in str(result)
 
 
 def test_the_master_is_asked_only_before_a_write(run: Runner) -> None:
@@ -402,7 +453,8 @@ def test_a_lost_answer_is_settled_by_reading(sim: Simulator, run: Runner) -> Non
 
 def test_a_taken_name_that_can_not_be_seen_is_explained(sim: Simulator, run: Runner) -> None:
     run.ok(OPERATION, name="hidden", config={"debug": True})
-    sim.faults.add(Fault("status", method="GET", path=r"/templates/hidden$", count=2, status=404))
+    unseen = {"error": {"code": 5, "error": "template 'hidden' not found"}}
+    sim.faults.add(Fault("status", method="GET", path=r"/templates/hidden$", count=2, status=404, body=unseen))
     message = run.failed(OPERATION, name="hidden", config={"debug": True})
     assert "names are unique over all workspaces" in message
     assert "no such template was created" in message
@@ -566,7 +618,7 @@ def test_what_the_server_holds_and_no_manifest_can_declare(sim: Simulator, run: 
     }
     assert why.pop("plain") is None
     assert "resuorces (nearest: resources)" in (why.pop("typo") or "")
-    assert "config holds a mask (asterisks) at name" in (why.pop("mask") or "")
+    assert "config holds a mask (asterisks) at config.name" in (why.pop("mask") or "")
     assert why.keys() == {"a/b", "a:b", ""}
     assert all("cannot be reached" in (reason or "") for reason in why.values())
     hidden = {"name": "plain", "config": {}, "workspace_id": 9}

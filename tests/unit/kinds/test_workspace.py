@@ -16,7 +16,7 @@ from ansible_collections.determined.ai.plugins.modules.det_workspace_info import
 from tests.simulator import Fault, Simulator
 from tests.simulator.ml_state import ExperimentRow
 from tests.simulator.namespaces import Cluster
-from tests.unit.conftest import Runner
+from tests.unit.conftest import ADMIN, Runner
 
 CANARY = "CANARY-storage-key"
 SERVER_MADE = ("id",)
@@ -244,6 +244,7 @@ def test_there_must_be_something_to_keep(run: Runner) -> None:
         ({"name": ""}, "name is empty: it must be a workspace's name."),
         ({"name": " \t"}, "name is empty: it must be a workspace's name."),
         ({"name": "\u00e9" * 41}, "a workspace's name has at most 80 bytes, this one has 82."),
+        ({"name": "a", "wait_interval": 0}, "wait_interval is 0.0"),
         ({"name": "a", "new_name": ""}, "new_name is empty"),
         ({"name": "a", "new_name": "b", "state": "absent"}, "new_name is given with state absent"),
         (
@@ -256,6 +257,10 @@ def test_there_must_be_something_to_keep(run: Runner) -> None:
             "checkpoint_storage.access_key, checkpoint_storage.secret_key is a mask",
         ),
         ({"name": "a", "checkpoint_storage": {"bucket": "b"}}, "checkpoint_storage lacks type"),
+        (
+            {"name": "a", "checkpoint_storage": {"type": "s3", "bucket": b"b"}},
+            "can't be stored and read back: bytes at checkpoint_storage.bucket.",
+        ),
         (
             {"name": "a", "checkpoint_storage": {"type": "s3", "bukcet": "b"}},
             "checkpoint_storage has keys that no storage knows: checkpoint_storage.bukcet (nearest: checkpoint_storage.bucket).",
@@ -375,7 +380,8 @@ def test_removal_names_what_goes_along_and_removes_webhooks_first(sim: Simulator
     assert writes(sim) == [("DELETE", "/api/v1/webhooks/1"), ("DELETE", "/api/v1/workspaces/2")]
     assert run.warnings == []
     again = run.ok(OPERATION, name="alpha", state="absent")
-    assert (again["changed"], again["requests"], again.get("removed_along")) == (False, 1, None)
+    # The list, and whether it was whole.
+    assert (again["changed"], again["requests"], again.get("removed_along")) == (False, 2, None)
     assert len(sim.master.webhooks) == 1
 
 
@@ -409,6 +415,42 @@ def test_a_forced_removal_kills_what_runs_and_deletes_the_models(demo: Simulator
     assert 3 not in demo.master.workspaces
     assert "ranker:stable" not in [model.name for model in demo.master.models.values()]
     assert not any(row.workspace_id == 3 for row in demo.master.projects.values())
+
+
+@pytest.mark.parametrize(
+    ("authz", "caller", "sentence"),
+    [
+        ("basic", "bjarne.holm", "can only be removed by its owner or an administrator, and not by 'bjarne.holm'."),
+        ("rbac", "grace.lindqvist", "can't be removed by 'grace.lindqvist', who lacks DELETE_WORKSPACE."),
+    ],
+)
+def test_nothing_is_removed_for_somebody_who_may_not_remove_the_rest(authz: str, caller: str, sentence: str) -> None:
+    with Simulator(fixture="demo", authz=authz) as demo:
+        runner = Runner(demo, **{**ADMIN, "auth_username": caller})
+        for check in (True, False):
+            message = runner.failed(OPERATION, check, name="production", state="absent", force_non_empty=True)
+            assert message == f"The workspace 'production' {sentence}"
+        assert writes(demo) == []
+        runner.close()
+
+
+def test_what_was_done_before_a_removal_failed_is_named(demo: Simulator, run_demo: Runner) -> None:
+    demo.faults.add(Fault("status", method="DELETE", path="/workspaces/3$", status=403, body=REFUSED))
+    ran = [row for row in running(demo) if demo.master.projects[row.project_id].workspace_id == 3 and not row.unmanaged]
+    options = {"name": "production", "state": "absent", "force_non_empty": True, "wait_interval": 0.05}
+    message = run_demo.failed(OPERATION, **options)
+    done = f"{len(ran)} experiments killed, model 'ranker:stable' removed, webhook 'ops' removed."
+    assert f"disk full Done before that: {done}" in message
+    assert "Read again: the workspace is still there." in message
+
+
+def test_experiments_that_can_not_be_killed_are_not_waited_for(demo: Simulator, run_demo: Runner) -> None:
+    told = {"results": [{"id": 19, "error": "rpc error: code = NotFound desc = experiment '19' not found"}]}
+    demo.faults.add(Fault("status", method="POST", path="/experiments/kill$", status=200, body=told))
+    message = run_demo.failed(OPERATION, name="production", state="absent", force_non_empty=True)
+    assert "Nothing was removed, as the experiments 19, 20, 25 still run and could not be killed: " in message
+    assert "experiment '19' not found" in message
+    assert [path for _method, path in writes(demo)] == ["/api/v1/projects/-1/experiments/kill"]
 
 
 def test_a_deletion_that_fails_is_a_failure(sim: Simulator, run: Runner) -> None:
@@ -491,6 +533,14 @@ def test_a_name_taken_by_one_that_is_not_seen_is_told(sim: Simulator, run: Runne
     message = run.failed(OPERATION, name="alpha")
     assert "The name 'alpha' is taken" in message
     assert "by one that you may not see" in message
+
+
+def test_that_one_is_gone_is_not_said_by_who_may_not_see_it() -> None:
+    with Simulator(fixture="demo", authz="rbac") as demo:
+        blind = Runner(demo, **{**ADMIN, "auth_username": "hugo.martin"})
+        assert not blind.ok(OPERATION, name="research", state="absent")["changed"]
+        assert "not proved: 'hugo.martin' lacks VIEW_WORKSPACE cluster-wide" in blind.warnings[0]
+        blind.close()
 
 
 def test_what_others_may_not_see_of_a_removal_is_said(demo: Simulator, run_demo: Runner) -> None:
@@ -709,6 +759,7 @@ def test_the_limit_and_the_total(run_demo: Runner) -> None:
     ("options", "sentence"),
     [
         ({"limit": 0}, "limit is 0"),
+        ({"users": []}, "users is empty"),
         ({"users": ["ada.brant"]}, "users is 'ada.brant': there is no such user. Nearest: 'ada.brandt'"),
         ({"name": "a", "name_contains": "b"}, "parameters are mutually exclusive: name|name_contains"),
     ],
