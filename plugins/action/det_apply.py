@@ -16,6 +16,7 @@ from ansible_collections.determined.ai.plugins.module_utils._gitops.report impor
 from ansible_collections.determined.ai.plugins.modules.det_apply import OPERATION
 from ansible_collections.determined.ai.plugins.plugin_utils.in_controller import TERMINAL, DeterminedAction
 from ansible_collections.determined.ai.plugins.plugin_utils.manifest_files import load_manifest
+from ansible_collections.determined.ai.plugins.plugin_utils.manifest_writer import manifest_text
 
 display = Display()
 
@@ -28,10 +29,10 @@ class ActionModule(DeterminedAction):
 
     def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """The manifest as what loads it, and paths as Ansible takes those of the controller: from the playbook's folder."""
-        absolute = {name: self.absolute(options[name]) for name in ("plan_out", "plan", "lock_file")}
+        absolute = {name: self.absolute(name, options[name]) for name in ("plan_out", "plan", "lock_file")}
         reports = options["reports"]
         if reports is not None:
-            reports = {**reports, **{form: self.absolute(reports[form]) for form in WRITERS}}
+            reports = {**reports, **{form: self.absolute(f"reports.{form}", reports[form]) for form in WRITERS}}
         return {**options, **absolute, "reports": reports, "manifest": _Source(self, options)}
 
 
@@ -58,3 +59,7 @@ class _Source:
         """Show a line of progress."""
         if self._shows:
             display.display(text)
+
+    def written(self, content: t.Mapping[str, t.Any]) -> str:
+        """Make a file's text of entries, which the loader reads back as they are."""
+        return manifest_text(content)

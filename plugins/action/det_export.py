@@ -22,4 +22,4 @@ class ActionModule(DeterminedAction):
 
     def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """The folder as what writes to it."""
-        return {**options, "dest": ManifestWriter(self._loader.path_dwim(options["dest"]))}
+        return {**options, "dest": ManifestWriter(self.absolute("dest", options["dest"]))}

@@ -141,7 +141,7 @@ options:
     default: auto
 notes:
   - It always runs inside the controller, and needs C(requests) and C(pydantic) there.
-  - One apply at a time is let at a cluster by a user of one machine. Elsewhere that is the pipeline's business.
+  - A second apply to a cluster at once, by the same user of the same machine, is refused. Elsewhere that is the pipeline's task.
   - A run that fails or is killed half-way leaves nothing that a second run does not finish.
 seealso:
   - module: determined.ai.det_export
@@ -172,7 +172,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: What the run does to each declared object, and to those that are pruned, in this order.
+  description:
+    - What the run does to each declared object, and to those that are pruned, in this order.
+    - Of a run that fails, only those of which something was to be done.
   returned: unless O(validate_only)
   type: list
   elements: dict
@@ -190,11 +192,13 @@ plan:
       type: str
       sample: update
     fields:
-      description: The fields that change, each with its value before and after. Of a secret only that it changes.
+      description:
+        - The fields that change, each with its value before and after. Of a secret only that it changes.
+        - In the result of a run that fails, only of what has failed. The reports have them all.
       type: dict
       sample: {"archived": {"before": false, "after": true}}
     reason:
-      description: Why an object is blocked, kept, or not written.
+      description: Why an object is blocked, kept, or not written, and what goes along with a workspace that is removed.
       type: str
       sample: ""
     status:
@@ -250,7 +254,7 @@ requests:
   type: int
   sample: 9
 failure:
-  description: The call that failed, see M(determined.ai.det_user).
+  description: The call that failed, see M(determined.ai.det_user). Of several the first.
   returned: when a call failed
   type: dict
   sample:

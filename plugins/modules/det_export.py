@@ -44,8 +44,9 @@ options:
     default: kind
   kinds:
     description:
-      - Only these kinds. By default all but V(tokens), which are exported only if they are named. The value of a token can't be
-        read, so to apply them makes new ones.
+      - Only these kinds. By default all but V(tokens) and V(oauth_clients), which are exported only if they are named. What the server
+        tells once can't be read, so their entries need C(dest) before they can be applied, and are made anew where that file is not
+        there.
     type: list
     elements: str
     choices:
@@ -122,7 +123,7 @@ secrets:
   elements: dict
   sample: [{"kind": "users", "key": "alice", "options": ["password"]}]
 not_exported:
-  description: What can't be declared, or may be there and can't be seen. A key of V(*) is the kind as a whole.
+  description: What can't be declared as it is, or may be there and can't be seen. A key of V(*) is the kind as a whole.
   returned: success
   type: list
   elements: dict

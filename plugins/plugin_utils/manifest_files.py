@@ -85,6 +85,8 @@ def load_manifest(
                 [(Position("environment", 0), "overlays are of folders: a manifest given inline has none.")]
             )
         return _load_inline(manifest, loader, templar, kinds, prune)
+    if not manifest:
+        raise ManifestErrors([(Position("manifest", 0), "its folder's name is empty.")])
     return _Folder(pathlib.Path(loader.path_dwim(manifest)), loader, templar).load(environment or None, kinds, prune)
 
 

@@ -47,7 +47,7 @@ class ManifestWriter:
         :returns: the paths that differ from what is there.
         :raises InvalidOption: a file is in the way that no export has made.
         """
-        texts = {name: HEADS[pathlib.PurePath(name).suffix] + _text(content) for name, content in files.items()}
+        texts = {name: HEADS[pathlib.PurePath(name).suffix] + manifest_text(content) for name, content in files.items()}
         if self._root.exists() and not self._root.is_dir():
             raise InvalidOption(f"dest is {str(self._root)!r}: that is a file, it must be a folder.")
         theirs = [name for name in texts if not self._is_ours(self._root / name)]
@@ -88,7 +88,8 @@ class ManifestWriter:
             raise InvalidOption(f"dest: {path} is in the way and can't be read ({error}).") from error
 
 
-def _text(content: t.Any) -> str:
+def manifest_text(content: t.Any) -> str:
+    """A file's text: a text as it is, all else as YAML that Ansible reads back as it was."""
     if isinstance(content, str):
         return content
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=False)

@@ -40,7 +40,7 @@ class Applier:
     :param kinds: all kinds, in the order in which they are written.
     :param concurrency: how many objects are written at once.
     :param stop_on_error: whether nothing more is begun after a failure.
-    :param retry_for: seconds to wait for a master that has gone away, each time.
+    :param retry_for: seconds to wait for a master that has gone away, for each object.
     :param tell: receives what has been done so far: objects done, objects in all, the last one's kind and key.
     """
 
@@ -69,6 +69,8 @@ class Applier:
         self._total = sum(1 for item in plan.items if item.writes)
         self._counting = threading.Lock()
         self.warnings: list[str] = []
+        self.failure: dict[str, t.Any] | None = None
+        """The call that failed first, if it was a call."""
 
     def run(self) -> None:
         """Write. Each item then has a status, and a reason if it isn't ``applied``."""
@@ -101,7 +103,7 @@ class Applier:
                     self._side_by_side(sessions, [pair for pair in stage if pair[0].kind is kind])
             for kind in reversed(self._kinds):
                 self._side_by_side(sessions, [(item, frozenset()) for item in absent if item.kind is kind])
-            for item in writing:
+            for item in sorted(writing, key=lambda item: item.last):
                 if item.last:
                     self._step(sessions, item, frozenset())
 
@@ -140,6 +142,7 @@ class Applier:
             try:
                 after = self._patiently(session, item, self._options(item, held, to_temporary))
             except errors.DeterminedError as error:
+                self.failure = self.failure or error.failure
                 self._end(item, FAILED, str(error))
                 if self._stop_on_error or isinstance(error, (errors.Unreachable, errors.Unauthenticated)):
                     self._stopped.set()
@@ -185,6 +188,7 @@ class Applier:
         """
         operation = StateOperation(item.kind)
         live = item.live
+        deadline: float | None = None
         while True:
             task = Task(
                 options=options,
@@ -194,18 +198,24 @@ class Applier:
                 warn=lambda text: self.warnings.append(f"{item.kind.plural}/{item.key}: {text}"),
             )
             try:
+                if deadline is not None:
+                    live = item.kind.find(task)
                 change = compare(item.kind, live, item.heeded(item.kind.wanted(task, live)))
                 return live if change.action == NONE else operation.apply(task, change)
             except errors.Unreachable as error:
-                if not self._is_back(session):
+                if deadline is None:
+                    deadline = time.monotonic() + self._retry_for
+                else:
+                    # It answers, but not to this.
+                    time.sleep(min(LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
+                if not self._is_back(session, deadline):
                     raise type(error)(
                         f"{error} The master did not come back within retry_for ({self._retry_for:g} s).", error.failure
                     ) from error
-                live = item.kind.find(task)
 
-    def _is_back(self, session: Session) -> bool:
+    @staticmethod
+    def _is_back(session: Session, deadline: float) -> bool:
         """Wait for the master to answer again."""
-        deadline = time.monotonic() + self._retry_for
         while time.monotonic() < deadline:
             with contextlib.suppress(errors.Unreachable, errors.BadAnswer):
                 session.get("/api/v1/me")

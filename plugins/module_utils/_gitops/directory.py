@@ -32,26 +32,28 @@ class Directory(Names):
     """The objects of a cluster by kind and key. Threads may share it.
 
     :param kinds: all kinds that a manifest can declare, by their plural.
+    :param origin: the directory that this one is a fork of, which knows what has not been asked for here.
     """
 
-    def __init__(self, session: Session, kinds: t.Mapping[str, Declarable]) -> None:
+    def __init__(self, session: Session, kinds: t.Mapping[str, Declarable], origin: Directory | None = None) -> None:
         super().__init__(session)
         self._kinds = kinds
         self._objects: dict[str, dict[str, Normal]] = {}
         self._twice: dict[str, dict[str, list[Normal]]] = {}
         self._names: dict[str, dict[int, str]] = {}
+        self._former: dict[str, dict[str, str]] = {}
         self._roles: list[Role] | None = None
         self._token_owners: frozenset[int] | None = None
-        self._origin: dict[str, dict[str, Normal]] = {}
+        self._origin = origin
         self._planned = itertools.count(-1, -1)
         self._lock = threading.RLock()
 
     def fork(self) -> Directory:
         """A copy that goes its own way: one is what is, the other what will be."""
-        other = Directory(self._session, self._kinds)
+        other = Directory(self._session, self._kinds, origin=self)
         other._objects = {plural: dict(objects) for plural, objects in self._objects.items()}
-        other._origin = self._objects
-        other._twice = self._twice
+        other._twice = dict(self._twice)
+        other._former = dict(self._former)
         other._roles = self._roles
         return other
 
@@ -62,21 +64,19 @@ class Directory(Names):
         """
         with self._lock:
             if plural not in self._objects:
-                kind = self._kinds[plural]
-                found: dict[str, list[Normal]] = {}
-                for item in kind.read_all(self._session, self):
-                    found.setdefault(kind.key_of(item, self), []).append(item)
-                self._objects[plural] = {key: items[0] for key, items in found.items()}
-                self._twice[plural] = {key: items for key, items in found.items() if len(items) > 1}
+                if self._origin is None:
+                    self._read(plural)
+                else:
+                    self.adopt(plural, self._origin)
             return self._objects[plural]
 
-    def borrow(self, plural: str, other: Directory) -> None:
-        """Take over another directory's list of a kind, unless this one has been read or changed."""
-        found = other.objects(plural)
-        with self._lock:
-            if plural not in self._objects:
-                self._objects[plural] = dict(found)
-                self._twice[plural] = dict(other._twice[plural])
+    def _read(self, plural: str) -> None:
+        kind = self._kinds[plural]
+        found: dict[str, list[Normal]] = {}
+        for item in kind.read_all(self._session, self):
+            found.setdefault(kind.key_of(item, self), []).append(item)
+        self._objects[plural] = {key: items[0] for key, items in found.items()}
+        self._twice[plural] = {key: items for key, items in found.items() if len(items) > 1}
 
     def has(self, plural: str, key: str) -> bool | None:
         """Whether there is such an object; None if this kind was not read."""
@@ -121,13 +121,30 @@ class Directory(Names):
     def follow(self, plural: str, names: Directory) -> None:
         """Give the objects of a kind the keys that they have once what they refer to is renamed as another directory has it."""
         kind = self._kinds[plural]
-        objects = [kind.relabeled(item, names) for item in self.objects(plural).values()]
-        self._objects[plural] = {kind.key_of(item, names): item for item in objects}
+        objects: dict[str, Normal] = {}
+        former: dict[str, str] = {}
+        for old_key, item in self.objects(plural).items():
+            item = kind.relabeled(item, names)
+            key = kind.key_of(item, names)
+            objects[key], former[key] = item, self.former_key(plural, old_key)
+        self._objects[plural], self._former[plural] = objects, former
+
+    def former_key(self, plural: str, key: str) -> str:
+        """The key that an object has on the cluster as long as what it refers to is not renamed."""
+        return self._former.get(plural, {}).get(key, key)
+
+    def present_key(self, plural: str, former_key: str) -> str:
+        """The key here of what has another one on the cluster as long as what it refers to is not renamed."""
+        found = (key for key, former in self._former.get(plural, {}).items() if former == former_key)
+        return next(found, former_key)
 
     def adopt(self, plural: str, other: Directory) -> None:
         """Take the objects of a kind from another directory."""
-        self._objects[plural] = dict(other.objects(plural))
-        self._names.pop(plural, None)
+        found = other.objects(plural)
+        with self._lock:
+            self._objects[plural] = dict(found)
+            self._twice[plural] = other._twice[plural]
+            self._names.pop(plural, None)
 
     def put(self, plural: str, old_key: str | None, key: str, item: Normal) -> None:
         """Note what an object is now, or will be.
@@ -136,7 +153,8 @@ class Directory(Names):
         """
         with self._lock:
             objects = t.cast("dict[str, Normal]", self.objects(plural))
-            if old_key is not None and old_key != key:
+            # Of two that change names, the other one may be there by now.
+            if old_key is not None and old_key != key and objects.get(old_key, {}).get("id") == item.get("id"):
                 objects.pop(old_key, None)
             if "id" in item and item["id"] is None:
                 item = {**item, "id": next(self._planned)}
@@ -189,7 +207,8 @@ class Directory(Names):
 
     def leaving(self, kind: str) -> t.Collection[str]:
         """The objects that the plan removes, or moves to another workspace."""
-        before, after = self._origin.get(kind, {}), self._objects.get(kind, {})
+        before = {} if self._origin is None else self._origin._objects.get(kind, {})
+        after = self._objects.get(kind, {})
         return {
             key for key, item in before.items() if after.get(key, {}).get("workspace_id") != item.get("workspace_id")
         }

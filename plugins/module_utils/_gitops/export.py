@@ -24,8 +24,9 @@ from .directory import UNREADABLE, Directory
 from .kinds import KINDS, NESTED, POOL_BINDINGS, POOLS, SINGLE, WORKSPACES
 from .operation import PLURALS, Cluster
 
-WHEN_ASKED = frozenset({"tokens"})
-"""Kinds that are exported only if they are named: a token's value can't be read, so its declaration makes a new one."""
+WHEN_ASKED = frozenset({"tokens", "oauth_clients"})
+"""Kinds that are exported only if they are named: what the server tells once can't be read, so a declaration needs a file that
+holds it, and makes a new one where there is none."""
 
 SETTINGS_FILE = "determined.yml"
 
@@ -87,6 +88,15 @@ class ExportOperation:
             if (asked is None and kind.plural not in WHEN_ASKED) or (asked is not None and kind.plural in asked)
         ]
         found = _Reading(task, chosen).read(options["concurrency"])
+        if asked is None:
+            found.not_exported += [
+                {
+                    "kind": plural,
+                    "key": "*",
+                    "reason": "Exported only if named in kinds: each entry then needs dest, the file with what was told once.",
+                }
+                for plural in sorted(WHEN_ASKED)
+            ]
         settings = {"schema": 1, "name": options["name"], "cluster_id": cluster.cluster_id}
         layout = _by_workspace if options["layout"] == "workspace" else _by_kind
         files: dict[str, t.Any] = {SETTINGS_FILE: settings, **layout(found.objects, chosen)}
@@ -237,7 +247,7 @@ def _not_exported_page(items: list[dict[str, str]]) -> str:
     lines = [
         "# Not exported",
         "",
-        "What is on the cluster and can't be declared, or may be there and can't be seen.",
+        "What is on the cluster and can't be declared as it is, or may be there and can't be seen.",
         "",
     ]
     if not items:

@@ -169,6 +169,8 @@ def check_writable(option: str, path: str) -> None:
     target = pathlib.Path(path)
     if target.is_dir() or not target.name:
         raise InvalidOption(f"{option} is {path!r}: that is a folder, it must be a file.")
+    if target.exists() and not target.is_file():
+        raise InvalidOption(f"{option} is {path!r}: that is no plain file, and would be replaced by one.")
     if not target.parent.is_dir():
         raise InvalidOption(f"{option} is {path!r}: there is no folder {str(target.parent)!r}.")
     if not os.access(target if target.exists() else target.parent, os.W_OK) or not os.access(target.parent, os.W_OK):

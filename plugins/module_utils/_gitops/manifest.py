@@ -214,7 +214,7 @@ class Settings:
     :ivar name: the manifest's name, by which its lock file knows it.
     :ivar cluster_id: the one cluster that it is for.
     :ivar prune: per kind in the plural ``managed`` or ``exclusive``.
-    :ivar protect: rules ``{kind, name}``, the name a glob: never removed or renamed.
+    :ivar protect: rules ``{kind, name}``, the name a glob: never removed or renamed, nor taken along.
     :ivar ignore: rules ``{kind, name, fields}``: these fields are not compared; without fields the objects are left alone.
     :ivar max_removals: ``count``, and ``percent`` of the objects of a kind that has over ten.
     :ivar allow_empty: kinds that may be pruned although their list is empty.
@@ -249,6 +249,19 @@ class Manifest:
     folder: str | None = None
     environment: str | None = None
     warnings: list[str] = dataclasses.field(default_factory=list)
+
+    def check_cluster(self, cluster_id: str, master: str) -> None:
+        """Refuse a cluster that the manifest is not for.
+
+        :param master: where the cluster is reached.
+        :raises InvalidOption: its settings name another cluster.
+        """
+        expected = self.settings.cluster_id
+        if expected is not None and expected != cluster_id:
+            raise InvalidOption(
+                f"cluster_id in the settings is {expected!r}, but the master at {master} belongs to the cluster "
+                f"{cluster_id!r}: this manifest is not for it."
+            )
 
 
 def entry_options(kind: Declarable, *, nested: bool) -> Spec:

@@ -11,17 +11,18 @@ from __future__ import annotations
 import time
 import typing as t
 
+from .._engine.compare import NONE
 from .._kinds.kind import Arguments, Task
 from .._kinds.rights import Rights
 from .._wire import errors
 from .._wire.errors import DeterminedError, InvalidOption
 from .._wire.session import Live
-from .apply import APPLIED, FAILED, Applier
+from .apply import APPLIED, FAILED, SKIPPED, Applier
 from .directory import Directory
 from .kinds import KINDS
 from .lock import Lock, Owned, Record, alone, check_writable, read_lock, write_text
 from .manifest import Manifest
-from .plan import BLOCKED, Plan
+from .plan import BLOCKED, Item, Plan
 from .plan_file import check_plan, plan_text
 from .planner import Planner
 from .report import CLASSES, WRITERS, document
@@ -29,6 +30,9 @@ from .report import CLASSES, WRITERS, document
 PLURALS = tuple(kind.plural for kind in KINDS)
 SECONDS_BETWEEN = 3.0
 """How often progress is told."""
+
+NAMED = 10
+"""How many objects of a sort a failure names; all are in the result."""
 
 
 class Source(t.Protocol):
@@ -42,6 +46,9 @@ class Source(t.Protocol):
 
     def tell(self, text: str) -> None:
         """Show a line of progress."""
+
+    def written(self, content: t.Mapping[str, t.Any]) -> str:
+        """Make a file's text of entries, which the loader reads back as they are."""
 
 
 class Cluster(Live):
@@ -105,12 +112,7 @@ class ApplyOperation:
         if options["validate_only"]:
             return result
         cluster = task.session.read(Cluster, "master", "/api/v1/master")
-        expected = manifest.settings.cluster_id
-        if expected is not None and expected != cluster.cluster_id:
-            raise InvalidOption(
-                f"cluster_id in the settings is {expected!r}, but the master at {task.session.connection.master} belongs to the "
-                f"cluster {cluster.cluster_id!r}: this manifest is not for it."
-            )
+        manifest.check_cluster(cluster.cluster_id, task.session.connection.master)
         result["cluster_id"] = cluster.cluster_id
         if task.check_mode:
             return self._planned(task, manifest, cluster, result)
@@ -123,13 +125,14 @@ class ApplyOperation:
         _write_reports(task, plan, manifest, cluster)
         for refusal in plan.refusals:
             task.warn(f"A real run would refuse this plan: {refusal}")
-        return {**result, **_results(task, plan), "drift": _drift(plan, manifest), "refusals": plan.refusals}
+        return {**result, **_results(plan), "drift": _drift(plan, manifest), "refusals": plan.refusals}
 
     def _applied(self, task: Task, manifest: Manifest, cluster: Cluster, result: dict[str, t.Any]) -> dict[str, t.Any]:
         options, session = task.options, task.session
         plan, lock, path = _make_plan(task, manifest, cluster)
         _write_plan(task, plan, manifest, cluster)
-        task.extra.update(result, **_results(task, plan), refusals=plan.refusals)
+        # What the result holds if this fails.
+        task.extra.update(result, **_results_of_failure(plan), refusals=plan.refusals)
         if plan.refusals:
             _write_reports(task, plan, manifest, cluster)
             raise InvalidOption(
@@ -137,6 +140,8 @@ class ApplyOperation:
             )
         _resolve_secrets(plan)
         old = {} if lock is None else dict(lock.objects)
+        # What refers to something that is renamed has another key then.
+        old |= {(plural, plan.now.present_key(plural, key)): record for (plural, key), record in old.items()}
         if path is not None:
             _write_lock(path, manifest, cluster, {**old, **_owned(plan, manifest, plan.now, old)})
         applier = Applier(
@@ -157,14 +162,11 @@ class ApplyOperation:
                 _write_lock(path, manifest, cluster, {**left, **_owned(plan, manifest, now, old)})
             for warning in applier.warnings:
                 task.warn(warning)
-            task.extra.update(_results(task, plan))
+            task.extra.update(_results_of_failure(plan))
             _write_reports(task, plan, manifest, cluster)
-            task.extra["changed"] = any(item.status == APPLIED for item in plan.items)
-        failed = [item for item in plan.items if item.status == FAILED]
-        blocked = [item for item in plan.items if item.action == BLOCKED]
-        if failed or blocked:
-            raise DeterminedError(_summary(plan))
-        return {**result, **task.extra}
+        if any(item.status == FAILED or item.action == BLOCKED for item in plan.items):
+            raise DeterminedError(_summary(plan), applier.failure)
+        return {**result, **_results(plan), "refusals": plan.refusals}
 
 
 def _check(options: dict[str, t.Any]) -> None:
@@ -247,7 +249,8 @@ def _write_reports(task: Task, plan: Plan, manifest: Manifest, cluster: Cluster)
         "actor": reports["actor"] or task.session.caller().username,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    found = document(plan, style=reports["style"], exit_hint=_exit_hint(plan), about=about)
+    written = t.cast(Source, task.options["manifest"]).written
+    found = document(plan, style=reports["style"], exit_hint=_exit_hint(plan), about=about, written=written)
     for form, writer in WRITERS.items():
         if reports[form] is not None:
             write_text(reports[form], writer(found))
@@ -285,9 +288,13 @@ def _owned(plan: Plan, manifest: Manifest, directory: Directory, old: t.Mapping[
     for item in plan.items:
         if item.entry is None or item.entry.options.get("state") == "absent":
             continue
+        before = old.get(item.name)
+        if directory.has(*item.name) is None and before is not None:
+            # The kind can't be read: it is as it was.
+            found[item.name] = before
+            continue
         live = directory.objects(item.kind.plural).get(item.key) if directory.has(*item.name) else None
         renamed = item.entry.renamed_from
-        before = old.get(item.name)
         done = (
             item.status == APPLIED or item.action == "none" or (before is not None and before.renamed_from == renamed)
         )
@@ -299,23 +306,43 @@ def _write_lock(path: str, manifest: Manifest, cluster: Cluster, objects: dict[O
     write_text(path, Lock(manifest.settings.name or "", cluster.cluster_id, objects).text())
 
 
-def _results(task: Task, plan: Plan) -> dict[str, t.Any]:
-    shown = {
+def _results(plan: Plan) -> dict[str, t.Any]:
+    return {
         "changed": any(item.writes for item in plan.items),
         "plan": [item.result() for item in plan.items],
         "counts": plan.counts(),
         "exit_hint": _exit_hint(plan),
+        **_diff(item for item in plan.items if item.writes),
     }
+
+
+def _results_of_failure(plan: Plan) -> dict[str, t.Any]:
+    """The same for a run that fails, of which Ansible prints all but the diff: what stays as it is is only counted, and the
+    fields of what was or would be written, which can be whole configurations, are in the diff and the reports."""
+    return {
+        "changed": any(item.status == APPLIED for item in plan.items),
+        "plan": [
+            {**item.result(), "fields": item.fields if item.status == FAILED else {}}
+            for item in plan.items
+            if item.action != NONE
+        ],
+        "counts": plan.counts(),
+        "exit_hint": _exit_hint(plan),
+        **_diff(item for item in plan.items if item.status == APPLIED),
+    }
+
+
+def _diff(items: t.Iterable[Item]) -> dict[str, t.Any]:
     diff = [
         {
             "before_header": f"{item.kind.plural}/{item.key}",
             "after_header": f"{item.kind.plural}/{item.key}",
             **item.diff,
         }
-        for item in plan.items
-        if item.writes and item.diff
+        for item in items
+        if item.diff
     ]
-    return {**shown, **({"diff": diff} if diff else {})}
+    return {"diff": diff} if diff else {}
 
 
 def _drift(plan: Plan, manifest: Manifest) -> dict[str, list[str]]:
@@ -336,19 +363,24 @@ def _exit_hint(plan: Plan) -> int:
 
 
 def _summary(plan: Plan) -> str:
-    """What a failed run comes to, one line an object that needs a person."""
-    counts = {
-        status: sum(1 for item in plan.items if item.status == status) for status in ("applied", "failed", "skipped")
+    """What a failed run comes to: why for each object that needs a person, and what was done and not done by name."""
+    by_status = {
+        status: [item for item in plan.items if item.status == status] for status in (APPLIED, FAILED, SKIPPED)
     }
     blocked = [item for item in plan.items if item.action == BLOCKED]
+    counts = [len(items) for items in by_status.values()]
     lines = [
-        f"{counts['applied']} applied, {counts['failed']} failed, {counts['skipped']} not tried, {len(blocked)} blocked; a second "
-        "run goes on from here."
+        f"{counts[0]} applied, {counts[1]} failed, {counts[2]} not tried, {len(blocked)} blocked; a second run goes on from here."
     ]
-    failed = [item for item in plan.items if item.status == FAILED]
-    lines += [f"{item.kind.plural}/{item.key}: {item.reason}" for item in failed + blocked]
-    if len(lines) > 11:
-        lines[11:] = [f"and {len(lines) - 11} more, see plan"]
+    wrong = [*by_status[FAILED], *blocked]
+    lines += [f"{item.kind.plural}/{item.key}: {item.reason}" for item in wrong[:NAMED]]
+    if len(wrong) > NAMED:
+        lines.append(f"and {len(wrong) - NAMED} more, see plan")
+    for said, status in (("Applied", APPLIED), ("Not tried", SKIPPED)):
+        if by_status[status]:
+            names = [f"{item.kind.plural}/{item.key}" for item in by_status[status]]
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            lines.append(f"{said}: {', '.join(names[:NAMED])}{more}.")
     return "\n".join(lines)
 
 

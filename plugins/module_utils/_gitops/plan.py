@@ -46,7 +46,8 @@ class Item:
     :ivar needs: objects without which it can't be written.
     :ivar ignored: fields that the settings ignore.
     :ivar removals: how many objects are lost by it.
-    :ivar last: whether it is done after all else, as it takes a right away that is needed until then.
+    :ivar last: 0, or done after all else and in this order, as it takes away what is needed until then: 1 a right, 2 the token
+        that the run uses.
     """
 
     kind: Declarable
@@ -66,7 +67,7 @@ class Item:
     needs: frozenset[Key] = frozenset()
     removals: int = 0
     ignored: frozenset[str] = frozenset()
-    last: bool = False
+    last: int = 0
 
     @property
     def name(self) -> Key:

@@ -8,19 +8,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import typing as t
 
-from .._engine.compare import NONE, REMOVE, UPDATE, Change, compare
+from .._engine.compare import CREATE, NONE, REMOVE, UPDATE, Change, compare
 from .._engine.diff import difference
 from .._engine.operation import StateOperation
 from .._kinds.kind import Declarable, Normal, Task
 from .._kinds.lookup import nearest
 from .._kinds.rights import Rights
+from .._kinds.role_assignment import NO_EFFECT, ROLE_ASSIGNMENT
+from .._kinds.token import own_token
 from .._wire import errors
 from .._wire.errors import InvalidOption
 from .._wire.session import Session
 from .directory import UNREADABLE, Directory
+from .kinds import WORKSPACES
 from .lock import Lock
 from .manifest import Entry, Manifest, ManifestErrors, Position
 from .plan import (
@@ -39,6 +43,8 @@ from .protection import check_caps, protect_administrators
 
 MEMBERS = {"groups": "members", "resource_pool_bindings": "workspaces"}
 """Fields whose lost items count as removals of their own."""
+
+OWN_TOKEN = "it is the token that this run logs in with"
 
 
 class Planner:
@@ -84,6 +90,8 @@ class Planner:
         self._warnings: list[str] = []
         self._incomplete: dict[Key, errors.DeterminedError] = {}
         self._renamed = False
+        self._leaving: dict[str, set[str]] = {}
+        self._token = own_token(session)
 
     def plan(self) -> Plan:
         """Read, compare, and find out what may not be done.
@@ -117,9 +125,21 @@ class Planner:
             if kind.plural in self._selected:
                 absent += self._plan_prune(kind)
         plan = Plan(present + absent, self._now, self._then, [], self._warnings)
+        self._doubt(present)
+        if not self._rights.rbac and any(item.kind is ROLE_ASSIGNMENT and item.writes for item in plan.items):
+            self._warnings.append(NO_EFFECT)
         protect_administrators(plan, self._session, self._rights)
         check_caps(plan, self._kinds, self._settings)
         return plan
+
+    def _doubt(self, present: list[Item]) -> None:
+        """Say of which kinds what is to be created may be there all the same, as the caller may not see all of them."""
+        for plural in dict.fromkeys(item.kind.plural for item in present if item.action == CREATE):
+            gap = self._rights.gap(plural)
+            if gap is not None:
+                self._warnings.append(
+                    f"{plural.replace('_', ' ')}: what is planned as create may be there, and not be seen: {gap}."
+                )
 
     # --- reading ---
 
@@ -155,16 +175,31 @@ class Planner:
             return
         if self._renamed:
             self._now.follow(plural, self._then)
-        keys = {key for entry in declared for key in (entry.key, entry.renamed_from) if key is not None}
+        keys = {key for entry in declared for key in (entry.key, self._old_key(entry)) if key is not None}
         if self._prune.get(plural) == "exclusive":
             keys |= self._now.objects(plural).keys()
         elif plural in self._prune and self._lock is not None:
-            keys |= {key for owned, key in self._lock.objects if owned == plural}
+            keys |= {self._now.present_key(plural, key) for owned, key in self._lock.objects if owned == plural}
         failed = self._now.complete(plural, keys, self._concurrency)
         self._incomplete.update({(plural, key): error for key, error in failed.items()})
         if self._renamed:
             self._now.follow(plural, self._then)
         self._then.adopt(plural, self._now)
+        self._note_leaving(kind)
+
+    def _old_key(self, entry: Entry) -> str | None:
+        """The key that the object is found by which an entry renames, if it does."""
+        plural, old = entry.kind.plural, entry.renamed_from
+        if old is None:
+            return None
+        key, objects = self._now.present_key(plural, old), self._now.objects(plural)
+        record = None if self._lock is None else self._lock.objects.get((plural, old))
+        if key in objects or record is None or record.id is None:
+            return key
+        # What it stands in was renamed before this one's turn came, as that run was killed: it is the same by its id.
+        declared = {other.key for other in self._manifest.entries if other.kind is entry.kind}
+        found = (name for name, item in objects.items() if item["id"] == record.id and name not in declared)
+        return next(found, key)
 
     def _live(self, kind: Declarable, key: str | None) -> Normal | None:
         """The live object, complete.
@@ -235,8 +270,14 @@ class Planner:
                 return item
             self._stand_in_for_secrets(item, entry)
             task = self._task(item)
-            wanted = kind.wanted(task, item.live)
-            self._note(item, task, self._compared(item, wanted))
+            change = self._compared(item, kind.wanted(task, item.live))
+            why = self._refused(item, change)
+            if why is not None:
+                item.block(why)
+                return item
+            self._note(item, task, change)
+            if self._uses(item.kind.plural, item.live):
+                item.last = 2
         except (InvalidOption, *UNREADABLE) as error:
             item.block(str(error))
         return item
@@ -246,54 +287,78 @@ class Planner:
 
         :raises InvalidOption: which one is meant can't be told.
         """
-        kind, key, old = entry.kind, entry.key, entry.renamed_from
+        found = self._found_under(entry)
+        if found == entry.key and found in self._leaving.get(entry.kind.plural, ()):
+            # That one gets another name, and this one is new.
+            found = None
+        item.live = self._live(entry.kind, found)
+        item.old_key = None if item.live is None else found
+        item.declare(entry.options)
+
+    def _note_leaving(self, kind: Declarable) -> None:
+        """Take note of the keys of a kind's objects that get another one, if not by this run then by one that is not narrowed."""
+        leaving = self._leaving.setdefault(kind.plural, set())
+        for entry in self._manifest.entries:
+            if entry.kind is not kind or entry.renamed_from is None:
+                continue
+            with contextlib.suppress(InvalidOption, *UNREADABLE):
+                found = self._found_under(entry)
+                if found is not None and found != entry.key:
+                    leaving.add(found)
+
+    def _found_under(self, entry: Entry) -> str | None:
+        """The key under which the object of an entry has to be looked for, or None where it is new.
+
+        :raises InvalidOption: which one is meant can't be told.
+        """
+        kind, key, old = entry.kind, entry.key, self._old_key(entry)
         for name in (key, old):
             if name is not None and name in self._now.twice(kind.plural):
                 ids = ", ".join(str(found.get("id")) for found in self._now.twice(kind.plural)[name])
                 raise InvalidOption(
                     f"{name!r} is the key of several live objects (ids {ids}): which one is meant can't be told."
                 )
-        live = self._live(kind, key)
         if old is None or old == key:
-            item.live, item.old_key = live, None if live is None else key
-            return
-        before = self._live(kind, old)
-        temporary = None if kind.rename_option is None else kind.key(with_temporary_name(kind, entry.options))
-        if before is None and temporary in self._now.objects(kind.plural):
-            # An earlier run was killed between the two halves of a swap.
-            old, before = t.cast(str, temporary), self._live(kind, temporary)
-        elif before is not None and live is not None:
-            before = self._settled_swap(item, entry, live, before)
-        if before is None:
-            item.live, item.old_key = live, None if live is None else key
-            return
-        item.live, item.old_key = before, old
-        item.declare(entry.options)
+            return key
+        objects = self._now.objects(kind.plural)
+        temporary = kind.key(with_temporary_name(kind, entry.options))
+        if temporary in objects:
+            # An earlier run was killed between the two halves of a swap; the other one may have either name.
+            return temporary
+        if old not in objects:
+            return key
+        return old if key not in objects or self._is_to_swap(entry, old) else key
 
-    def _settled_swap(self, item: Item, entry: Entry, live: Normal, before: Normal) -> Normal | None:
-        """Both names are taken. That is right where the other one is renamed too, and once, as the lock file tells.
+    def _is_to_swap(self, entry: Entry, old: str) -> bool:
+        """Whether an object has to be renamed although another one has its new name. That is right where the other one is renamed
+        too, and once, as the lock file tells.
 
-        :returns: the object that has to be renamed, or None if it has been.
+        :param old: the key under which the object is, if it has not been renamed yet.
         :raises InvalidOption: it can't be told.
         """
-        kind, old = entry.kind, t.cast(str, entry.renamed_from)
+        kind, said = entry.kind, t.cast(str, entry.renamed_from)
+        live = self._now.objects(kind.plural)[entry.key]
         moves = {other.renamed_from for other in self._manifest.entries if other.kind is kind and other.renamed_from}
         declared = {other.key for other in self._manifest.entries if other.kind is kind}
-        record = None if self._lock is None else self._lock.objects.get(item.name)
-        if record is not None and record.renamed_from == old and record.id == live.get("id"):
-            return None
+        records = {} if self._lock is None else self._lock.objects
+        record, former = records.get((kind.plural, entry.key)), records.get((kind.plural, said))
+        if record is not None and record.renamed_from == said and record.id == live["id"]:
+            return False
+        if former is not None and former.id == live["id"]:
+            # A run that was killed has renamed it: before that, it noted which object had the old name.
+            return False
         if entry.key in moves:
-            if old in declared and self._lock is None:
+            if said in declared and self._lock is None:
                 raise InvalidOption(
-                    f"renamed_from is {old!r}: {old!r} and {entry.key!r} change names, and whether they have done so only the "
+                    f"renamed_from is {said!r}: {said!r} and {entry.key!r} change names, and whether they have done so only the "
                     "lock file can tell, which is not there."
                 )
-            return before
-        if old in declared:
+            return True
+        if said in declared:
             # The old name has been given to a new object since.
-            return None
+            return False
         raise InvalidOption(
-            f"renamed_from is {old!r}: both {old!r} and {entry.key!r} exist; one of them has to go first."
+            f"renamed_from is {said!r}: both {old!r} and {entry.key!r} exist; one of them has to go first."
         )
 
     def _stand_in_for_secrets(self, item: Item, entry: Entry) -> None:
@@ -319,6 +384,39 @@ class Planner:
         return (
             options["state"] == "absent" or options["active"] is False or (options["admin"] is False and live["admin"])
         )
+
+    def _uses(self, plural: str, live: Normal | None) -> bool:
+        """Whether an object is the token that this run logs in with, one that another has replaced included."""
+        if plural != "tokens" or live is None or self._token is None:
+            return False
+        return self._token in (live["id"], *(entry["id"] for entry in live["superseded"]))
+
+    def _refused(self, item: Item, change: Change) -> str | None:
+        """Why a declared change of a live object may not be made, or None."""
+        if item.live is None or not change.changed:
+            return None
+        goes = item.options.get("state") == "absent"
+        if goes and self._uses(item.kind.plural, item.live):
+            return f"{OWN_TOKEN}; let another one apply this."
+        if goes or item.old_key != item.key:
+            rule = self._protected(item.kind.plural, t.cast(str, item.old_key))
+            if rule is not None:
+                return f"{rule}: it may change, but is neither removed nor renamed."
+        return self._kept_inside(item) if change.action == REMOVE else None
+
+    def _kept_inside(self, item: Item) -> str | None:
+        """Why a workspace may not go for what would go along with it, or None."""
+        if item.kind.plural != WORKSPACES:
+            return None
+        inside = t.cast(Normal, item.live)["id"]
+        rules = [*self._settings.protect, *(rule for rule in self._settings.ignore if not rule.get("fields"))]
+        for plural in sorted({rule["kind"] for rule in rules} - {WORKSPACES}):
+            for key, other in self._then.objects(plural).items():
+                if other.get("workspace_id") != inside:
+                    continue
+                if self._protected(plural, key) is not None or self._is_ignored(plural, key):
+                    return f"{plural}/{key} would go along with it, which the settings protect or ignore."
+        return None
 
     def _task(self, item: Item) -> Task:
         return Task(
@@ -350,13 +448,29 @@ class Planner:
         elif item.old_key is not None and item.old_key != item.key and change.action == UPDATE:
             item.action = RENAME
             self._renamed = True
-        item.removals = _removals(item, task)
+        along = self._along(item, task)
+        item.removals = _removals(item, along)
+        if along:
+            item.reason = f"takes along: {'; '.join(f'{what} {_named_or_counted(which)}' for what, which in sorted(along.items()))}"
         if after is None:
             self._then.drop(plural, t.cast(str, item.old_key))
         else:
             # As others will find it: what is written late, such as being archived, comes after them.
             late = {name: (item.live or {}).get(name) for name in stages(item)[0] if name in after}
             self._then.put(plural, item.old_key, item.key, {**after, **late})
+
+    def _along(self, item: Item, task: Task) -> dict[str, int | list[str]]:
+        """What a removal takes along, by name or number, without what the plan removes by itself or moves away."""
+        found: dict[str, int | list[str]] = {}
+        for what, which in (task.extra.get("removed_along") or {}).items():
+            if not isinstance(which, int):
+                leaving = self._then.leaving(what)
+                which = [
+                    name for name in which if not {name, f"{item.key}/{name}", f"{name}@{item.key}"} & set(leaving)
+                ]
+            if which:
+                found[what] = which
+        return found
 
     def _fields(self, item: Item) -> dict[str, dict[str, t.Any]]:
         if item.action == REMOVE:
@@ -407,7 +521,7 @@ class Planner:
                 return [whole]
             return []
         kept = {entry.key for entry in declared}
-        kept |= {entry.renamed_from for entry in declared if entry.renamed_from is not None}
+        kept |= {old for entry in declared if (old := self._old_key(entry)) is not None}
         return [
             item
             for key, live in self._now.objects(plural).items()
@@ -419,7 +533,7 @@ class Planner:
         ]
 
     def _owns(self, plural: str, key: str, live: Normal) -> bool:
-        record = t.cast(Lock, self._lock).objects.get((plural, key))
+        record = t.cast(Lock, self._lock).objects.get((plural, self._now.former_key(plural, key)))
         return record is not None and record.id in (None, live.get("id"))
 
     def _plan_removal(self, kind: Declarable, key: str) -> Item | None:
@@ -427,7 +541,7 @@ class Planner:
         try:
             item.live = self._live(kind, key)
             live = t.cast(Normal, item.live)
-            protected = kind.built_in(live) or self._protected(kind.plural, key)
+            protected = kind.built_in(live) or self._caller(kind.plural, key, live) or self._protected(kind.plural, key)
             if protected is not None:
                 item.reason = f"kept: {protected}"
                 return item
@@ -438,6 +552,10 @@ class Planner:
             item.options = removal_options(kind, kind.declaration(live, self._now))
             task = self._task(item)
             change = compare(kind, live, kind.wanted(task, live))
+            why = self._kept_inside(item) if change.action == REMOVE else None
+            if why is not None:
+                item.block(why)
+                return item
             if change.action == NONE:
                 # A user that is inactive already and holds no token.
                 return None
@@ -450,20 +568,29 @@ class Planner:
         for rule in self._settings.protect:
             if rule["kind"] == plural and fnmatch.fnmatchcase(key, rule["name"]):
                 return f"protected by {rule['name']!r} in the settings"
-        if plural == "users" and key == self._rights.username:
-            return "it is the user that this run logs in as"
         return None
 
+    def _caller(self, plural: str, key: str, live: Normal) -> str | None:
+        if plural == "users" and key == self._rights.username:
+            return "it is the user that this run logs in as"
+        return OWN_TOKEN if self._uses(plural, live) else None
 
-def _removals(item: Item, task: Task) -> int:
-    """How many objects are lost by a change: what is deleted or replaced, users shut out, members taken away."""
+
+def _named_or_counted(which: int | t.Sequence[str]) -> str:
+    return str(which) if isinstance(which, int) else ", ".join(which)
+
+
+def _removals(item: Item, along: t.Mapping[str, int | t.Sequence[str]]) -> int:
+    """How many objects are lost by a change: what is deleted or replaced, users shut out, members taken away.
+
+    :param along: what the deletion of a workspace or project takes along, by name or number.
+    """
     if item.action in (REMOVE, RECREATE):
-        along = task.extra.get("removed_along") or {}
         versions = (item.live or {}).get("num_versions") or 0
         return 1 + versions + sum(what if isinstance(what, int) else len(what) for what in along.values())
     if item.live is None or item.after is None:
         return 0
-    if item.live.get("active") is True and item.after.get("active") is False:
+    if item.removes or (item.live.get("active") is True and item.after.get("active") is False):
         return 1
     members = MEMBERS.get(item.kind.plural)
     if members is not None:

@@ -52,7 +52,7 @@ def protect_administrators(plan: Plan, session: Session, rights: Rights) -> None
             if item.writes and item.action != RENAME and judge.concerns(item, before):
                 alone = plan.now.fork()
                 _redo(alone, item)
-                item.last = bool(before - judge.administrators(alone))
+                item.last = 1 if before - judge.administrators(alone) else 0
     except errors.DeterminedError as error:
         plan.warnings.append(f"Whether an administrator remains could not be judged: {error}")
 
@@ -78,7 +78,6 @@ class _Judge:
 
         :raises errors.DeterminedError: it can't be read.
         """
-        state.borrow("users", self._now)
         users = state.objects("users").values()
         if not self._rbac:
             return frozenset(user["id"] for user in users if user["active"] and user["admin"])
@@ -106,11 +105,9 @@ class _Judge:
         return live["workspace_id"] is None and self._now.name_of("roles", live["role_id"]) == CLUSTER_ADMIN
 
     def _groups(self, state: Directory) -> dict[int, tuple[str, Normal]]:
-        state.borrow("groups", self._now)
         return {group["id"]: (key, group) for key, group in state.objects("groups").items()}
 
     def _holders(self, state: Directory) -> list[Normal]:
-        state.borrow("role_assignments", self._now)
         return [
             item
             for item in state.objects("role_assignments").values()

@@ -17,6 +17,7 @@ import xml.etree.ElementTree as ET
 
 from .._engine.report_text import markdown_cell, markdown_value, xml_text
 from .._kinds.kind import Normal
+from .kinds import SINGLE
 from .plan import Item, Plan
 
 SCHEMA = 1
@@ -35,8 +36,8 @@ CLASSES = {
 
 ADVICE = {
     "missing": "apply to create it, or take it out of the manifest",
-    "changed": "apply to set it back, or adopt the live values, which the JSON report has as an entry of the manifest",
-    "extra": "apply to remove it, or adopt the entry that the JSON report has of it",
+    "changed": "apply to set it back, or adopt the live values, which the JSON report has as YAML for the manifest",
+    "extra": "apply to remove it, or adopt it by the YAML that the JSON report has of it",
     "blocked": "see the reason",
 }
 
@@ -44,11 +45,19 @@ ORDER = ("blocked", "remove", "recreate", "rename", "update", "create")
 """What a reader has to look at first."""
 
 
-def document(plan: Plan, *, style: str, exit_hint: int, about: t.Mapping[str, t.Any]) -> Normal:
+def document(
+    plan: Plan,
+    *,
+    style: str,
+    exit_hint: int,
+    about: t.Mapping[str, t.Any],
+    written: t.Callable[[t.Mapping[str, t.Any]], str],
+) -> Normal:
     """The report as data.
 
     :param style: ``plan`` or ``drift``.
     :param about: what it is about: cluster, versions, manifest, environment, commit, time.
+    :param written: makes a file's text of entries, which Ansible reads back as they are.
     """
     objects = [
         {
@@ -58,7 +67,7 @@ def document(plan: Plan, *, style: str, exit_hint: int, about: t.Mapping[str, t.
             "declared_at": None if item.entry is None else str(item.entry.position),
             # Of users alone the server tells when somebody last changed them.
             "modified_at": (item.live or {}).get("modified_at"),
-            "adopt": _adopt(item, plan) if style == "drift" else None,
+            "adopt": _adopt(item, plan, written) if style == "drift" else None,
         }
         for item in plan.items
         if item.action in CLASSES
@@ -80,11 +89,17 @@ def document(plan: Plan, *, style: str, exit_hint: int, about: t.Mapping[str, t.
     }
 
 
-def _adopt(item: Item, plan: Plan) -> Normal | None:
-    """The entry that would declare a live object as it is, without secrets; None for what isn't there or is blocked."""
+def _adopt(item: Item, plan: Plan, written: t.Callable[[t.Mapping[str, t.Any]], str]) -> str | None:
+    """A file that declares a live object as it is, without secrets; None for what isn't there, is blocked or can't be declared.
+
+    A text, as somebody puts it into the manifest: what the cluster says must not become a template there.
+    """
     if item.live is None or CLASSES[item.action] not in ("changed", "extra"):
         return None
-    return {item.kind.plural: item.kind.declaration(item.live, plan.now)}
+    if item.kind.undeclarable(item.live, plan.now) is not None:
+        return None
+    entry = item.kind.declaration(item.live, plan.now)
+    return written({item.kind.plural: entry if item.kind.plural in SINGLE else [entry]})
 
 
 def json_text(report: Normal) -> str:

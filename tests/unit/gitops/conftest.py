@@ -16,6 +16,7 @@ from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest imp
 )
 from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest_builder import build
 from ansible_collections.determined.ai.plugins.modules.det_apply import OPERATION as APPLY
+from ansible_collections.determined.ai.plugins.plugin_utils.manifest_writer import manifest_text
 from tests.simulator import Simulator
 
 from ..conftest import Runner
@@ -43,6 +44,9 @@ class PlainSource:
 
     def tell(self, text: str) -> None:
         self.told.append(text)
+
+    def written(self, content: t.Mapping[str, t.Any]) -> str:
+        return manifest_text(content)
 
 
 class Applier:

@@ -7,16 +7,25 @@ from __future__ import annotations
 import itertools
 import json
 import pathlib
+import time
 import typing as t
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
+from ansible_collections.determined.ai.plugins.module_utils._gitops import operation
 from ansible_collections.determined.ai.plugins.module_utils._wire.session import Session
-from tests.simulator import Fault
+from ansible_collections.determined.ai.plugins.modules.det_user import OPERATION as USER
+from ansible_collections.determined.ai.plugins.plugin_utils.manifest_files import load_manifest
+from tests.simulator import Fault, Simulator
 
+from ..conftest import Runner
 from .conftest import Applier, actions, reason
 
 ADA = {"username": "ada", "password": "Correct-Horse-7"}
+HOSTILE = "{{ lookup('ansible.builtin.pipe', 'touch CANARY-ran') }}"
 CLUSTER: dict[str, t.Any] = {
     "users": [ADA, {"username": "bo", "remote": True}],
     "groups": [{"name": "engineers", "members": ["ada", "bo"]}],
@@ -124,6 +133,23 @@ def test_what_is_declared_absent_goes_last_and_backwards(apply: Applier) -> None
     assert actions(apply.ok(gone)) == {}
 
 
+@pytest.mark.parametrize(("authz", "times"), [("basic", 1), ("rbac", 0)])
+def test_where_roles_have_no_effect_a_plan_that_changes_some_says_so_once(
+    tmp_path: pathlib.Path, authz: str, times: int
+) -> None:
+    declared = [{"role": role, "user": "admin", "workspace": "Uncategorized"} for role in ("Editor", "Viewer")]
+    with Simulator(authz=authz) as sim:
+        runner = Runner(sim)
+        apply = Applier(runner, tmp_path)
+        assert actions(apply.ok({"role_assignments": declared}, check=True))
+        assert sum("have no effect" in text for text in runner.warnings) == times
+        apply.ok({"role_assignments": declared})
+        runner.warnings.clear()
+        assert actions(apply.ok({"role_assignments": declared}, check=True)) == {}
+        assert runner.warnings == []
+        runner.close()
+
+
 # --- prune ---
 
 
@@ -198,6 +224,80 @@ def test_protected_and_ignored_objects_stay(apply: Applier) -> None:
     assert not [item for item in result["plan"] if item["key"] == "base-b"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ({"name": "base", "state": "absent"}, "models/base"),
+        ({"name": "other", "renamed_from": "base"}, "models/other"),
+    ],
+    ids=["absent", "renamed"],
+)
+def test_what_is_protected_is_not_removed_nor_renamed_by_a_declaration_either(
+    apply: Applier, entry: dict[str, t.Any], name: str
+) -> None:
+    apply.ok({"models": [{"name": "base", "description": "old"}]})
+    settings = {"protect": [{"kind": "models", "name": "ba*"}]}
+    result = apply({"models": [entry], "settings": settings})
+    assert result["failed"]
+    assert actions(result) == {name: "blocked"}
+    assert "protected by 'ba*' in the settings" in reason(result, name)
+    changed = apply.ok({"models": [{"name": "base", "description": "new"}], "settings": settings})
+    assert actions(changed) == {"models/base": "update"}
+
+
+@pytest.mark.parametrize("rule", ["protect", "ignore"])
+@pytest.mark.parametrize("how", ["absent", "pruned"])
+def test_what_is_protected_does_not_go_along_with_its_workspace(apply: Applier, rule: str, how: str) -> None:
+    apply.ok(CLUSTER)
+    apply.ok({"models": [{"name": "mill", "state": "absent"}]})
+    manifest: dict[str, t.Any] = {"workspaces": [{"name": "engines", "state": "absent"}]}
+    if how == "pruned":
+        manifest = prune({"workspaces": [{"name": "other"}]}, workspaces="exclusive")
+    manifest.setdefault("settings", {})[rule] = [{"kind": "templates", "name": "base"}]
+    result = apply(manifest)
+    assert result["failed"]
+    assert actions(result)["workspaces/engines"] == "blocked"
+    assert "templates/base would go along with it" in reason(result, "workspaces/engines")
+    assert "base" in apply.sim.master.templates
+    # Moved elsewhere, it is in nobody's way.
+    manifest["templates"] = [{"name": "base", "workspace": "Uncategorized", "config": {"description": "all of them"}}]
+    if rule == "protect":
+        assert actions(apply.ok(manifest))["workspaces/engines"] == "remove"
+
+
+def test_a_plan_says_what_goes_along_with_a_workspace(apply: Applier) -> None:
+    apply.ok(CLUSTER)
+    # The model goes by itself.
+    gone = {
+        "models": [{"name": "mill", "state": "absent"}],
+        "workspaces": [{"name": "engines", "state": "absent"}],
+    }
+    said = "takes along: projects difference; templates base"
+    assert reason(apply.ok(gone, check=True), "workspaces/engines") == said
+    capped = {**gone, "settings": {"max_removals": {"count": 3, "percent": 100}}}
+    assert "4 removals are planned" in apply.failed(capped)
+    assert reason(apply.ok(gone), "workspaces/engines") == said
+
+
+def test_the_tokens_of_a_user_that_is_inactive_already_count_as_a_removal(apply: Applier) -> None:
+    token = {"user": "ada", "description": "ci", "dest": str(apply.folder / "token")}
+    apply.ok({"users": [ADA], "tokens": [token]})
+    apply.runner.ok(USER, username="ada", active=False, revoke_tokens=False)
+    gone = {"users": [{"username": "ada", "state": "absent"}], "settings": {"max_removals": {"count": 0}}}
+    assert "1 removals are planned" in apply.failed(gone)
+
+
+def test_a_kind_that_can_not_be_read_keeps_its_ids_in_the_lock_file(apply: Applier) -> None:
+    manifest = {"templates": [{"name": "a", "config": {}}], "models": [{"name": "mill"}]}
+    apply.ok(manifest)
+    (lock,) = apply.folder.glob(".determined.lock*")
+    (line,) = [line for line in lock.read_text().splitlines() if '"mill"' in line]
+    assert '"id"' in line
+    apply.sim.faults.add(Fault("status", path="/api/v1/models$", status=403, body={"error": {"error": "no"}}, count=0))
+    assert apply(manifest)["failed"]
+    assert line in lock.read_text().splitlines()
+
+
 def test_ignored_fields_are_not_compared(apply: Applier) -> None:
     apply.ok({"models": [{"name": "mill", "description": "one"}]})
     manifest = {
@@ -264,12 +364,55 @@ def test_two_that_change_names_go_through_a_temporary_one(apply: Applier) -> Non
     assert actions(apply.ok(swapped)) == {}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_refers_to_two_that_change_names_follows(apply: Applier, order: int) -> None:
+    apply.ok(
+        {
+            "workspaces": [{"name": "a", "projects": [{"name": "p"}]}, {"name": "b", "projects": [{"name": "q"}]}],
+            "models": [{"name": "in a", "workspace": "a"}, {"name": "in b", "workspace": "b"}],
+        }
+    )
+    swapped = {
+        "workspaces": [
+            {"name": "a", "renamed_from": "b", "projects": [{"name": "q"}]},
+            {"name": "b", "renamed_from": "a", "projects": [{"name": "p"}, {"name": "new"}]},
+        ][::order],
+        "models": [{"name": "in a", "workspace": "b"}, {"name": "in b", "workspace": "a"}],
+    }
+    wanted = {"workspaces/a": "rename", "workspaces/b": "rename", "projects/b/new": "create"}
+    assert actions(apply.ok(swapped, check=True)) == wanted
+    assert actions(apply.ok(swapped)) == wanted
+    assert actions(apply.ok(swapped)) == {}
+
+
 def test_a_chain_of_renames_frees_each_name_before_it_is_taken(apply: Applier) -> None:
     apply.ok({"models": [{"name": name, "notes": name} for name in "ab"]})
     moved = {"models": [{"name": "b", "renamed_from": "a"}, {"name": "c", "renamed_from": "b"}]}
     assert set(actions(apply.ok(moved)).values()) == {"rename"}
     assert {model.name: model.notes for model in apply.sim.master.models.values()} == {"b": "a", "c": "b"}
     assert actions(apply.ok(moved)) == {}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_name_that_becomes_free_is_given_to_a_new_object(apply: Applier, order: int) -> None:
+    apply.ok({"models": [{"name": "a", "notes": "the old one"}]})
+    declared = {
+        "models": [{"name": "a", "description": "the new one"}, {"name": "b", "renamed_from": "a"}][::order],
+        "settings": {"name": "test"},
+    }
+    assert actions(apply.ok(declared, check=True)) == {"models/a": "create", "models/b": "rename"}
+    assert actions(apply.ok(declared)) == {"models/a": "create", "models/b": "rename"}
+    found = {model.name: (model.notes, model.description) for model in apply.sim.master.models.values()}
+    assert found == {"a": ("", "the new one"), "b": ("the old one", "")}
+    assert actions(apply.ok(declared)) == {}
+
+
+def test_a_name_that_has_to_be_gone_is_gone_when_its_object_is_renamed(apply: Applier) -> None:
+    apply.ok({"models": [{"name": "a", "notes": "kept"}]})
+    declared = {"models": [{"name": "b", "renamed_from": "a"}, {"name": "a", "state": "absent"}]}
+    assert actions(apply.ok(declared)) == {"models/b": "rename"}
+    assert {model.name: model.notes for model in apply.sim.master.models.values()} == {"b": "kept"}
+    assert actions(apply.ok(declared)) == {}
 
 
 # --- plan files ---
@@ -324,6 +467,49 @@ def test_after_a_failure_nothing_more_is_begun(apply: Applier) -> None:
     apply.sim.faults.add(full_disk("users"))
     result = apply(CLUSTER)
     assert [item["status"] for item in result["plan"]] == ["failed"] + ["skipped"] * (len(PLANNED) - 1)
+
+
+def test_a_failure_tells_what_was_done_what_failed_and_what_was_not_tried_and_no_more(apply: Applier) -> None:
+    there = [{"name": f"there-{number:02}", "config": {}} for number in range(5)]
+    apply.ok({"templates": there})
+    apply.sim.faults.add(full_disk("templates/new-11"))
+    new = [{"name": f"new-{number:02}", "config": {"description": f"number {number}"}} for number in range(14)]
+    result = apply({"templates": [*there, *new]})
+    first, failed, done, left = result["msg"].splitlines()
+    assert first == "11 applied, 1 failed, 2 not tried, 0 blocked; a second run goes on from here."
+    assert failed.startswith("templates/new-11: POST /api/v1/templates/new-11: HTTP 500: disk full")
+    assert done == f"Applied: {', '.join(f'templates/new-{number:02}' for number in range(10))} and 1 more."
+    assert left == "Not tried: templates/new-12, templates/new-13."
+    # Ansible prints the whole result of a failed task: what stays as it is is only counted, and what was done is in the diff.
+    assert [item["key"] for item in result["plan"]] == [entry["name"] for entry in new]
+    assert [bool(item["fields"]) for item in result["plan"]] == [False] * 11 + [True] + [False] * 2
+    assert result["counts"]["none"] == 5
+    assert len(result["diff"]) == 11
+    assert (result["failure"]["path"], result["failure"]["status"]) == ("/api/v1/templates/new-11", 500)
+
+
+def test_a_write_that_is_never_answered_ends_the_run_although_the_master_is_there(apply: Applier) -> None:
+    """As behind a proxy that has something against this one call."""
+    refused = apply.sim.faults.add(Fault("status", method="POST", path="/templates/b", status=503, body="no", count=0))
+    templates = [{"name": name, "config": {}} for name in "abc"]
+    started = time.monotonic()
+    said = apply.failed({"templates": templates}, retry_for=2)
+    assert time.monotonic() - started < 6
+    assert 2 <= refused.seen <= 4
+    assert said.startswith("1 applied, 1 failed, 1 not tried, 0 blocked")
+    assert "templates/b: POST /api/v1/templates/b: HTTP 503" in said
+    assert "within retry_for (2 s)" in said
+
+
+def test_a_refusal_names_what_would_go(apply: Applier) -> None:
+    apply.ok({"templates": [{"name": f"t{number}", "config": {}} for number in range(3)]})
+    keep = prune({"templates": [{"name": "t0", "config": {}}]}, templates="exclusive")
+    keep["settings"]["max_removals"] = {"count": 1, "percent": 100}
+    result = apply(keep)
+    assert result["msg"].startswith("Nothing was written: 2 removals are planned, and max_removals.count is 1.")
+    assert actions(result) == {"templates/t1": "remove", "templates/t2": "remove"}
+    assert "t0" not in [item["key"] for item in result["plan"]]
+    assert (result["changed"], "diff" in result) == (False, False)
 
 
 def test_another_cluster_is_refused(apply: Applier) -> None:
@@ -383,14 +569,17 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it, and what would still be done is not."""
 
 
-def _dying(number: int, moment: str) -> t.Callable[..., t.Any]:
-    """A write that kills its process before or after the write of this number."""
-    write, count = Session.write, itertools.count(1)
+def die_at(monkeypatch: pytest.MonkeyPatch, number: int, moment: str) -> None:
+    """Have the process killed before or after the write of this number; the lock file stays as it then is."""
+    write, write_lock, count = Session.write, operation._write_lock, itertools.count(1)
+    dead = False
 
     def dying(session: Session, method: str, path: str, body: t.Any = None) -> t.Any:
         if path.endswith(("/search", "/by-ids")):
             return write(session, method, path, body)
+        nonlocal dead
         now = next(count) == number
+        dead = dead or now
         if now and moment == "before":
             raise Killed
         answer = write(session, method, path, body)
@@ -398,7 +587,12 @@ def _dying(number: int, moment: str) -> t.Callable[..., t.Any]:
             raise Killed
         return answer
 
-    return dying
+    def locking(*args: t.Any) -> None:
+        if not dead:
+            write_lock(*args)
+
+    monkeypatch.setattr(Session, "write", dying)
+    monkeypatch.setattr(operation, "_write_lock", locking)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -420,7 +614,7 @@ def test_killed_around_each_write_a_second_run_finishes(
         apply.folder.mkdir()
         before = [item.name for item in apply.sim.master.templates.values()]
         assert before == []
-        monkeypatch.setattr(Session, "write", _dying(killed_at, moment))
+        die_at(monkeypatch, killed_at, moment)
         try:
             apply.ok(manifest)
         except Killed:
@@ -438,6 +632,31 @@ def test_killed_around_each_write_a_second_run_finishes(
             break
         apply.ok({"groups": [{"name": "engineers", "state": "absent"}]})
     assert killed_at > 5
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_around_each_write_of_a_swap_the_names_end_where_they_are_declared(
+    apply: Applier, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    for killed_at in itertools.count(1):
+        a, b = f"a{killed_at}", f"b{killed_at}"
+        apply.ok({"models": [{"name": a, "notes": "was a"}, {"name": b, "notes": "was b"}]})
+        swapped = {"models": [{"name": a, "renamed_from": b}, {"name": b, "renamed_from": a}]}
+        die_at(monkeypatch, killed_at, moment)
+        try:
+            apply.ok(swapped)
+        except Killed:
+            finished = False
+        else:
+            finished = True
+        monkeypatch.undo()
+        apply.ok(swapped)
+        notes = {model.name: model.notes for model in apply.sim.master.models.values() if model.name in (a, b)}
+        assert notes == {a: "was b", b: "was a"}, killed_at
+        assert actions(apply.ok(swapped)) == {}
+        if finished:
+            break
+    assert killed_at == 4
 
 
 def test_what_refers_to_something_renamed_is_the_same_by_its_new_name(apply: Applier) -> None:
@@ -469,6 +688,78 @@ def test_what_refers_to_something_renamed_is_the_same_by_its_new_name(apply: App
     assert actions(apply.ok(new)) == {}
 
 
+RENAMED_AROUND: tuple[dict[str, t.Any], dict[str, t.Any]] = (
+    {
+        "users": [ADA],
+        "workspaces": [
+            {
+                "name": "engines",
+                "projects": [{"name": "kept", "description": "d"}, {"name": "dropped"}],
+                "role_assignments": [{"role": "Editor", "user": "ada"}],
+            }
+        ],
+        "role_assignments": [{"role": "ClusterAdmin", "user": "admin"}],
+    },
+    {
+        "users": [ADA],
+        "workspaces": [
+            {
+                "name": "machines",
+                "renamed_from": "engines",
+                "projects": [{"name": "renamed", "renamed_from": "engines/kept"}],
+            }
+        ],
+        "role_assignments": [{"role": "ClusterAdmin", "user": "admin"}],
+        "settings": {"prune": {"projects": "managed", "role_assignments": "managed"}},
+    },
+)
+"""A workspace is renamed, and in the same change something in it is renamed too, and something else no longer declared."""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_what_is_in_something_renamed_is_renamed_and_pruned_however_often_it_is_killed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    old, new = RENAMED_AROUND
+    for killed_at in itertools.count(0):
+        with Simulator("empty") as sim:
+            (tmp_path / str(killed_at)).mkdir()
+            runner = Runner(sim)
+            apply = Applier(runner, tmp_path / str(killed_at))
+            apply.ok(old)
+            number = next(row.id for row in sim.master.projects.values() if row.name == "kept")
+            finished = True
+            if not killed_at:
+                assert actions(apply.ok(new, check=True)) == {
+                    "workspaces/machines": "rename",
+                    "projects/machines/renamed": "rename",
+                    "projects/machines/dropped": "remove",
+                    "role_assignments/Editor:user:ada@machines": "remove",
+                }
+            else:
+                die_at(monkeypatch, killed_at, moment)
+                try:
+                    apply.ok(new)
+                except Killed:
+                    finished = False
+                monkeypatch.undo()
+            apply.ok(new)
+            assert {row.id: row.name for row in sim.master.projects.values() if row.name != "Uncategorized"} == {
+                number: "renamed"
+            }, killed_at
+            assert "Editor" not in json.dumps(actions(apply.ok(everybody_elses(new), check=True))), killed_at
+            runner.close()
+        if killed_at and finished:
+            break
+    assert killed_at == 5
+
+
+def everybody_elses(manifest: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The same, with all role assignments shown that it does not declare."""
+    settings = {"prune": {"role_assignments": "exclusive"}, "creator": "remove"}
+    return {**manifest, "settings": settings}
+
+
 def test_a_drift_report_says_how_to_adopt_what_is_live(apply: Applier, tmp_path: pathlib.Path) -> None:
     declared = {
         "settings": {"prune": {"templates": "exclusive"}},
@@ -480,7 +771,10 @@ def test_a_drift_report_says_how_to_adopt_what_is_live(apply: Applier, tmp_path:
     apply.ok(
         {
             "users": [{"username": "bo", "display_name": "Robert"}],
-            "templates": [{"name": "a", "config": {"max_restarts": 2}}, {"name": "b", "config": {}}],
+            "templates": [
+                {"name": "a", "config": {"max_restarts": 2}},
+                {"name": "b", "config": {"description": HOSTILE}},
+            ],
             "models": [{"name": "mill", "state": "absent"}],
         }
     )
@@ -494,18 +788,28 @@ def test_a_drift_report_says_how_to_adopt_what_is_live(apply: Applier, tmp_path:
     }
     report = json.loads(pathlib.Path(files["json"]).read_text())
     found = {item["key"]: item for item in report["objects"]}
-    assert found["bo"]["adopt"] == {"users": {"username": "bo", "remote": True, "display_name": "Robert"}}
-    assert found["a"]["adopt"] == {"templates": {"name": "a", "config": {"max_restarts": 2}}}
-    assert found["b"]["adopt"] == {"templates": {"name": "b", "config": {}}}
+    assert yaml.safe_load(found["bo"]["adopt"]) == {
+        "users": [{"username": "bo", "remote": True, "display_name": "Robert"}]
+    }
+    assert yaml.safe_load(found["a"]["adopt"]) == {"templates": [{"name": "a", "config": {"max_restarts": 2}}]}
     assert (found["mill"]["class"], found["mill"]["adopt"]) == ("missing", None)
     assert found["bo"]["modified_at"]
     text = pathlib.Path(files["markdown"]).read_text()
     assert "| display\\_name | Robert | Bo |" in text
     assert "Last modified at" in text
     assert pathlib.Path(files["junit"]).read_text().count("<failure") == 4
-    # What it says to adopt comes to no drift.
-    adopted = {"users": [], "templates": []}
-    for item in report["objects"]:
-        for plural, entry in (item["adopt"] or {}).items():
-            adopted[plural].append(entry)
-    assert actions(apply.ok(adopted, check=True)) == {}
+    # What it says to adopt comes to no drift, and runs nothing on the controller.
+    folder = tmp_path / "adopted"
+    folder.mkdir()
+    for name, item in found.items():
+        if item["adopt"]:
+            (folder / f"{name}.yml").write_text(item["adopt"])
+    loader = DataLoader()
+    adopted = load_manifest(str(folder), None, loader=loader, templar=Templar(loader=loader, variables={}))
+    (config,) = [entry.options["config"] for entry in adopted.entries if entry.key == "b"]
+    assert config == {"description": HOSTILE}
+    entries = [{name: value for name, value in entry.options.items() if value} for entry in adopted.entries]
+    by_kind: dict[str, t.Any] = {"users": [], "templates": []}
+    for entry, options in zip(adopted.entries, entries, strict=True):
+        by_kind[entry.kind.plural].append({name: options[name] for name in options.keys() - entry.kind.switches})
+    assert actions(apply.ok(by_kind, check=True)) == {}

@@ -141,6 +141,16 @@ def test_a_kind_that_can_not_be_listed_whole_is_not_pruned_and_the_rest_goes_on(
     some.runner.close()
 
 
+def test_what_may_just_not_be_seen_is_created_with_a_warning(rbac: Applier) -> None:
+    some = limited(rbac)
+    manifest = {"workspaces": [{"name": "production"}], "users": [{"username": "bo", "remote": True}]}
+    some(manifest, check=True)
+    (doubt,) = [text for text in some.runner.warnings if "may be there, and not be seen" in text]
+    assert doubt.startswith("workspaces: ")
+    assert "VIEW_WORKSPACE" in doubt
+    some.runner.close()
+
+
 # --- lock-out ---
 
 
@@ -238,6 +248,53 @@ def test_under_rbac_the_group_and_its_member_may_be_renamed(rbac: Applier) -> No
     assert actions(ada.ok(renamed)) == {"groups/operators": "rename", "users/ada.l": "rename"}
     assert actions(ada.ok(renamed)) == {}
     ada.runner.close()
+
+
+# --- the token that the run itself uses ---
+
+
+def by_token(apply: Applier) -> Applier:
+    """The same master as its administrator, who logs in by a token of the description "pipeline"."""
+    file = apply.folder / "token"
+    apply.ok({"tokens": [{"user": "admin", "description": "pipeline", "dest": str(file)}]})
+    return Applier(Runner(apply.sim, auth_token=file.read_text().strip()), apply.folder)
+
+
+def test_the_callers_token_is_never_pruned(apply: Applier) -> None:
+    pipeline = by_token(apply)
+    other = {"user": "admin", "description": "other", "dest": str(apply.folder / "other")}
+    apply.ok({"tokens": [other]})
+    manifest = with_settings({"tokens": []}, prune={"tokens": "exclusive"}, allow_empty=["tokens"])
+    result = pipeline.ok(manifest)
+    assert actions(result) == {"tokens/admin/other": "remove"}
+    assert reason(result, "tokens/admin/pipeline") == "kept: it is the token that this run logs in with"
+    assert actions(pipeline.ok(manifest)) == {}
+    pipeline.runner.close()
+
+
+def test_the_callers_token_declared_absent_is_blocked(apply: Applier) -> None:
+    pipeline = by_token(apply)
+    result = pipeline({"tokens": [{"user": "admin", "description": "pipeline", "state": "absent"}]})
+    assert actions(result) == {"tokens/admin/pipeline": "blocked"}
+    assert "the token that this run logs in with" in reason(result, "tokens/admin/pipeline")
+    assert pipeline.ok({"models": []}, check=True)
+    pipeline.runner.close()
+
+
+def test_the_callers_token_is_replaced_after_all_that_it_is_needed_for(apply: Applier) -> None:
+    pipeline = by_token(apply)
+    file = apply.folder / "token"
+    old = file.read_text()
+    file.unlink()
+    manifest = {
+        "tokens": [{"user": "admin", "description": "pipeline", "dest": str(file)}],
+        "cluster_message": {"text": "Down on Sunday."},
+        "templates": [{"name": "base", "config": {}}],
+    }
+    pipeline.ok(manifest)
+    assert file.read_text() not in ("", old)
+    assert actions(apply.ok(manifest)) == {}
+    pipeline.runner.close()
 
 
 # --- what is in the way ---

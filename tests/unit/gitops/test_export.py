@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from ansible_collections.determined.ai.plugins.module_utils._gitops.kinds import KINDS
 from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest import Manifest
 from ansible_collections.determined.ai.plugins.module_utils._kinds.kind import Task
 from ansible_collections.determined.ai.plugins.modules.det_apply import OPERATION as APPLY
@@ -20,6 +23,7 @@ from ansible_collections.determined.ai.plugins.plugin_utils.manifest_writer impo
 from tests.simulator import Simulator
 
 from ..conftest import Runner
+from .conftest import Applier
 
 HOSTILE = "{{ lookup('ansible.builtin.pipe', 'touch CANARY-ran') }}"
 
@@ -104,6 +108,110 @@ def test_no_secret_is_exported_and_each_place_is_listed(run_demo: Runner, tmp_pa
     assert "CANARY" not in str(result)
     assert {item["kind"] for item in result["secrets"]} >= {"users", "templates"}
     assert "registry\\_auth" in (tmp_path / "cluster" / "SECRETS.md").read_text()
+
+
+EVERYTHING: dict[str, t.Any] = {
+    "users": [
+        {
+            "username": "ada.l",
+            "password": "Correct-Horse-7",
+            "agent_user_group": {"uid": 7, "gid": 7, "user": "a", "group": "a"},
+        },
+        {"username": "sso", "remote": True, "display_name": "Single Sign-On", "active": False},
+    ],
+    "groups": [{"name": "engineers", "members": ["ada.l", "sso"]}, {"name": "nobody", "members": []}],
+    "workspaces": [
+        {
+            "name": "engines",
+            "archived": True,
+            "checkpoint_storage": {"type": "shared_fs", "host_path": "/checkpoints"},
+            "default_compute_pool": "gpu",
+            "agent_user_group": {"uid": 8, "gid": 8, "user": "b", "group": "b"},
+            "projects": [
+                {"name": "difference", "key": "DIFF", "notes": [{"name": "n", "contents": "c\n"}], "archived": True}
+            ],
+            "templates": [
+                {
+                    "name": "puller",
+                    "config": {"environment": {"registry_auth": {"username": "u", "password": "CANARY"}}},
+                }
+            ],
+            "webhooks": [
+                {
+                    "name": "slack",
+                    "type": "slack",
+                    "url": "https://hooks.slack.com/services/CANARY",
+                    "mode": "workspace",
+                    "triggers": [{"type": "task_log", "condition": {"regex": "Out of .*"}}],
+                }
+            ],
+            "config_policies": [
+                {
+                    "workload_type": "experiments",
+                    "invariant_config": {"environment": {"registry_auth": {"username": "u", "password": "CANARY"}}},
+                    "constraints": {"resources": {"max_slots": 4}},
+                }
+            ],
+            "role_assignments": [{"role": "Editor", "group": "engineers"}, {"role": "Viewer", "user": "sso"}],
+            "resource_pools": ["gpu"],
+        }
+    ],
+    "config_policies": [{"workload_type": "tasks", "constraints": {"priority_limit": 10}}],
+    "role_assignments": [{"role": "ClusterAdmin", "user": "ada.l"}],
+    "models": [
+        {
+            "name": "mill",
+            "workspace": "engines",
+            "labels": ["b", "a"],
+            "metadata": {"1e3": 1e-3, "{{ a }}": ["{% b %}"]},
+            "archived": True,
+            "notes": "{# none #}",
+        }
+    ],
+    "cluster_message": {"text": "Down on {{ day }}.", "end": "2099-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("layout", ["kind", "workspace"])
+def test_every_kind_comes_back_as_it_is(run_demo: Runner, tmp_path: pathlib.Path, layout: str) -> None:
+    Applier(run_demo, tmp_path).ok(EVERYTHING)
+    folder = tmp_path / "cluster"
+    result = export(run_demo, folder, layout=layout)
+    assert result["counts"].keys() == {kind.plural for kind in KINDS} - {"tokens", "oauth_clients"}
+    assert all(result["counts"].values()), result["counts"]
+    assert "CANARY" not in "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert planned(run_demo, folder) == []
+    # Nor is there anything on the cluster that it does not declare.
+    settings = folder / "determined.yml"
+    settings.write_text(f"{settings.read_text()}prune: {dict.fromkeys(result['counts'], 'exclusive')}\n")
+    assert planned(run_demo, folder) == []
+
+
+def test_what_is_told_once_is_exported_when_asked_for_and_declares_once_it_has_a_file(
+    run_demo: Runner, tmp_path: pathlib.Path
+) -> None:
+    run_demo.sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
+    files = {
+        "tokens": {"user": "ada.brandt", "description": "ci", "dest": str(tmp_path / "token")},
+        "oauth_clients": {"name": "okta", "domain": "https://okta.example", "dest": str(tmp_path / "client")},
+    }
+    Applier(run_demo, tmp_path).ok({kind: [entry] for kind, entry in files.items()})
+    folder = tmp_path / "cluster"
+    # An export can be applied as it is, so these are not in it, which it says.
+    result = export(run_demo, folder)
+    left = {item["kind"]: item["reason"] for item in result["not_exported"] if item["key"] == "*"}
+    assert left.keys() == files.keys()
+    assert all("dest" in why for why in left.values())
+    assert planned(run_demo, folder) == []
+    asked = export(run_demo, folder, kinds=list(files))
+    assert not {item["kind"] for item in asked["not_exported"] if item["key"] == "*"}
+    for kind, entry in files.items():
+        path = folder / f"{kind}.yml"
+        exported = yaml.safe_load(path.read_text())[kind]
+        (mine,) = [one for one in exported if one.get("description") == "ci" or one.get("name") == "okta"]
+        assert mine == {name: value for name, value in entry.items() if name != "dest"}
+        path.write_text(json.dumps({kind: [entry]}))
+    assert planned(run_demo, folder) == []
 
 
 HOSTILE_NAMES = (

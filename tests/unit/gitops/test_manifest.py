@@ -18,7 +18,8 @@ from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest imp
     Position,
     Settings,
 )
-from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest_builder import build, merged_overlay
+from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest_builder import build
+from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest_values import merged_overlay
 from ansible_collections.determined.ai.plugins.module_utils._kinds.kind import Declarable, Reference
 from ansible_collections.determined.ai.plugins.module_utils._wire.errors import InvalidOption
 from tests.unit.gitops.tree import Tree
@@ -197,6 +198,19 @@ def test_pools_are_bound_by_the_workspaces_that_name_them(tree: Tree) -> None:
     assert entry(whole, "resource_pool_bindings", "gpu").options["workspaces_mode"] == "exact"
 
 
+def test_a_pool_is_not_bound_and_taken_away_at_once(tree: Tree) -> None:
+    tree.write(
+        all="""
+        workspaces: [{name: a, resource_pools: [gpu]}]
+        resource_pool_bindings:
+        - {pool: gpu, workspaces: [b], workspaces_mode: remove}
+        """
+    )
+    assert tree.errors() == [
+        "all.yml:1: resource_pools has 'gpu', whose binding at all.yml:3 takes workspaces away: 'a' can't be bound to it too."
+    ]
+
+
 def test_an_overlay_replaces_a_workspaces_pools(tree: Tree) -> None:
     tree.write(all="workspaces: [{name: a, resource_pools: [gpu]}, {name: b, resource_pools: [gpu]}]")
     tree.write(environments__x__all="workspaces: [{name: a, resource_pools: [cpu]}, {name: b, resource_pools: null}]")
@@ -298,6 +312,21 @@ def test_undeclare_takes_the_whole_entry_back(tree: Tree) -> None:
     assert "templates" in found.kinds
     tree.write(environments__x__over="templates: [{name: other, undeclare: false}]")
     assert keys(tree.load("x"), "templates") == ["base", "other"]
+
+
+@pytest.mark.parametrize(("flag", "left"), [("true", []), ("no", ["base"]), (True, []), (False, ["base"])])
+def test_undeclare_may_come_from_a_variable(tree: Tree, flag: t.Any, left: list[str]) -> None:
+    """Those of the command line are texts."""
+    tree.variables = {"without_it": flag}
+    tree.write(all="templates: [{name: base, config: {}}]")
+    tree.write(environments__x__all="templates: [{name: base, undeclare: '{{ without_it }}'}]")
+    assert keys(tree.load("x"), "templates") == left
+
+
+def test_undeclare_is_yes_or_no(tree: Tree) -> None:
+    tree.write(all="templates: [{name: base, config: {}}]")
+    tree.write(environments__x__all="templates:\n- name: base\n  undeclare: perhaps\n")
+    assert tree.errors("x") == ["environments/x/all.yml:3: undeclare is 'perhaps': it must be true or false."]
 
 
 def test_a_workspace_that_is_taken_back_takes_along_what_stands_in_it(tree: Tree) -> None:

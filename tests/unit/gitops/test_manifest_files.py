@@ -85,6 +85,11 @@ def test_a_folder_that_is_not_there(tree: Tree) -> None:
     ]
 
 
+def test_a_folder_without_a_name(tree: Tree) -> None:
+    # It would be the playbook's own folder.
+    assert tree.errors(manifest="") == ["manifest: its folder's name is empty."]
+
+
 def test_a_file_in_place_of_a_folder(tree: Tree) -> None:
     path = tree.file("users.yml", "users: []")
     assert tree.errors(manifest=str(path)) == [f"{path}: the manifest's folder is a file."]
