@@ -37,9 +37,10 @@ class ActionModule(DeterminedAction):
 
     def prepared(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         """Paths as Ansible takes those of the controller, from the playbook's folder, and what only the controller can do."""
-        options = {**options, **{name: self.absolute(options[name]) for name in FILES}}
+        options = {**options, **{name: self.absolute(name, options[name]) for name in FILES}}
         if options["reports"] is not None:
-            options["reports"] = {form: self.absolute(options["reports"][form]) for form in REPORTS}
+            reports = options["reports"]
+            options["reports"] = {form: self.absolute(f"reports.{form}", reports[form]) for form in REPORTS}
         return {**options, "controller": _Controller(self, options)}
 
 

@@ -58,6 +58,7 @@ options:
         C(certificate_min_days) (30), C(rsa_min_bits) (3072), C(signing_key_min_length) (32).'
       - 'Others: C(minimum_version) (not set), C(image_pinning) (C(tag) or C(digest)), C(tls_terminated) (false),
         C(telemetry_accepted) (false), C(token_description_pattern).'
+      - What each means, and in which unit, is said in the collection's C(docs/audit-controls.md).
     type: dict
     default: {}
   controls:
@@ -144,7 +145,9 @@ options:
     type: int
     default: 400
   manifest:
-    description: What the cluster should be, as M(determined.ai.det_apply) takes it. Where the cluster differs is a finding.
+    description:
+      - What the cluster should be, as M(determined.ai.det_apply) takes it. Where the cluster differs is a finding.
+      - One whose settings name another cluster is refused before anything is judged.
     type: raw
   environment:
     description: The environment of the O(manifest).

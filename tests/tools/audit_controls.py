@@ -17,7 +17,7 @@ from ansible_collections.determined.ai.plugins.module_utils._audit.catalogue imp
 )
 from ansible_collections.determined.ai.plugins.module_utils._audit.control import FRAMEWORKS, SEVERITIES, Control
 from ansible_collections.determined.ai.plugins.module_utils._audit.profile import PARAMETERS, PROFILES
-from ansible_collections.determined.ai.plugins.module_utils._audit.snapshot import DETAILS, SOURCES
+from ansible_collections.determined.ai.plugins.module_utils._audit.sources import DETAILS, SOURCES
 
 PROVED = pathlib.Path(__file__).resolve().parent.parent / "unit" / "audit" / "proved.yml"
 
@@ -38,6 +38,11 @@ A control is `fail`, `pass`, `waived`, `unknown` (what it needs was not seen), `
 it is about, or nobody has set what it needs). Its status is the first of fail, error, unknown, waived and pass that one of its
 resources has.
 """
+
+
+def _yaml(value: t.Any) -> str:
+    """A default as a settings file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def table(head: tuple[str, ...], rows: t.Iterable[tuple[str, ...]]) -> str:
@@ -78,7 +83,7 @@ def main(path: pathlib.Path) -> None:
             )
     parts.append("## Parameters\n")
     shown = [
-        (f"`{name}`", "not set" if one.default is None else f"`{one.default}`".lower(), one.about)
+        (f"`{name}`", "not set" if one.default is None else f"`{_yaml(one.default)}`", one.about)
         for name, one in PARAMETERS.items()
     ]
     parts.append(

@@ -124,7 +124,7 @@ class Control:
     :ivar id: such as ``TOK-01``.
     :ivar of: the lists whose resources it judges.
     :ivar reads: the other lists that it needs.
-    :ivar details: what it needs beyond lists, see `snapshot.DETAILS`.
+    :ivar details: what it needs beyond lists, see `sources.DETAILS`.
     :ivar when: says why it does not apply to this cluster at all, or None. What it needs is not read then.
     :ivar mapping: per framework the criteria.
     :ivar judge: decides for one resource.

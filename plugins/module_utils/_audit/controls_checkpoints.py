@@ -11,12 +11,12 @@ from __future__ import annotations
 import typing as t
 
 from .containers import static_keys, storage_fault
-from .control import HIGH, LOW, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource, control, fail
-from .experiment_state import is_archived
+from .control import HIGH, LOW, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource, Unseen, control, fail
 from .inherited import is_set_elsewhere
 from .judged_parts import JudgedParts
 from .site import Site
-from .snapshot import CLUSTER, EXPERIMENT_LIST
+from .sources import CLUSTER, EXPERIMENT_LIST
+from .workload_state import is_archived
 
 GIB = 1 << 30
 
@@ -25,6 +25,8 @@ HOST_PATHS = frozenset({"shared_fs", "directory"})
 
 KEYED = frozenset({"s3", "azure"})
 """The types of storage that can have keys in the configuration."""
+
+OBJECT_STORES = KEYED | {"gcs"}
 
 
 def _storage_of(site: Site, resource: Resource) -> dict[str, t.Any] | None:
@@ -66,11 +68,22 @@ def _path_of_experiments(site: Site, storage: dict[str, t.Any] | None, workspace
     return found
 
 
+def _type(storage: dict[str, t.Any]) -> str:
+    """What sort of storage it is.
+
+    :raises Unseen: of none that is known (``master/pkg/schemas/expconf/storage_config.go``).
+    """
+    kind = storage.get("type")
+    if kind not in HOST_PATHS and kind not in OBJECT_STORES:
+        raise Unseen(f"checkpoint_storage is of the type {kind!r}, which is not known here")
+    return str(kind)
+
+
 def _judged_path(site: Site, storage: dict[str, t.Any] | None) -> Outcome:
     if storage is None:
         return NOT_APPLICABLE
-    kind = storage.get("type")
-    if kind not in HOST_PATHS:
+    kind = _type(storage)
+    if kind in OBJECT_STORES:
         return PASS
     allowed = site.parameters.allowed_storage_paths
     if allowed is None:
@@ -97,7 +110,7 @@ def _judged_path(site: Site, storage: dict[str, t.Any] | None) -> Outcome:
 )
 def _static_keys(site: Site, resource: Resource) -> Outcome:
     storage = _storage_of(site, resource)
-    if storage is None or storage.get("type") not in KEYED:
+    if storage is None or _type(storage) not in KEYED:
         return NOT_APPLICABLE
     found = static_keys(storage)
     if not found:

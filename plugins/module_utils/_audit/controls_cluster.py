@@ -31,20 +31,7 @@ from .control import (
 )
 from .secrets import find_secrets
 from .site import Site, moment
-from .snapshot import TLS
-
-ABSENT: t.Any = object()
-
-
-def _shown(site: Site, path: str) -> t.Any:
-    """A value of the master's configuration that each master of this release has.
-
-    :raises Unseen: it is not shown; a default would be a guess.
-    """
-    found = site.config(path, ABSENT)
-    if found is ABSENT:
-        raise Unseen(f"{path} is not in the configuration that this master shows")
-    return found
+from .sources import TLS
 
 
 def is_local(host: str | None) -> bool:
@@ -82,7 +69,7 @@ def _api_without_tls(site: Site, cluster: Resource) -> Outcome:
     if not is_local(parts.hostname):
         return fail("It is reached by http.", scheme=parts.scheme, host=parts.hostname)
     # Whoever audits on the master's own host sees nothing of what the others go through.
-    if site.parameters.tls_terminated or _shown(site, "security.tls.cert"):
+    if site.parameters.tls_terminated or site.config("security.tls.cert"):
         return PASS
     return unknown(
         "It is reached by http on this host itself: whether others need TLS can't be told. If a proxy ends it, set tls_terminated.",
@@ -115,7 +102,7 @@ def _agents_are_not_the_masters(site: Site, manager: t.Mapping[str, t.Any]) -> l
     if not manager["require_authentication"]:
         return ["require_authentication is false."]
     faults = (
-        [] if _shown(site, "security.tls.cert") else ["require_authentication has no effect: the master serves no TLS."]
+        [] if site.config("security.tls.cert") else ["require_authentication has no effect: the master serves no TLS."]
     )
     if not manager["client_ca"]:
         faults.append("client_ca is not set, so certificates of any authority that the master's host trusts are taken.")
@@ -136,8 +123,13 @@ def _agents_are_not_the_masters(site: Site, manager: t.Mapping[str, t.Any]) -> l
     soc2="CC6.6",
 )
 def _agents_not_authenticated(site: Site, cluster: Resource) -> Outcome:
-    managers = [_shown(site, "resource_manager")]
-    managers += [one["resource_manager"] for one in site.config("additional_resource_managers") or ()]
+    managers = [site.config("resource_manager")]
+    managers += [one["resource_manager"] for one in site.config("additional_resource_managers", None) or ()]
+    strange = {str(manager["type"]) for manager in managers} - {"agent", "kubernetes"}
+    if strange:
+        raise Unseen(
+            f"how agents are authenticated with resource managers of the type {', '.join(sorted(strange))} is not known here"
+        )
     agents = [manager for manager in managers if manager["type"] == "agent"]
     if not agents:
         return NOT_APPLICABLE
@@ -225,7 +217,7 @@ def _telemetry_leaves(site: Site, cluster: Resource) -> Outcome:
     if site.master["telemetry_enabled"]:
         # True only with a key (API page identity-and-cluster, 7.2), and told to anybody.
         return fail("Telemetry is sent to Segment.", telemetry_enabled=True)
-    telemetry = _shown(site, "telemetry")
+    telemetry = site.config("telemetry")
     # A key that is set shows as a mask.
     keys = [name for name in SEGMENT_KEYS if telemetry[name]]
     faults = ["Telemetry is sent to Segment."] if telemetry["enabled"] and keys else []
@@ -263,7 +255,7 @@ LOUD_ENOUGH = frozenset({"info", "debug", "trace"})
     soc2="CC7.2",
 )
 def _no_audit_trail(site: Site, cluster: Resource) -> Outcome:
-    enabled, level = _shown(site, "__internal.audit_logging_enabled"), _shown(site, "log.level")
+    enabled, level = site.config("__internal.audit_logging_enabled"), site.config("log.level")
     faults = [] if enabled else ["audit_logging_enabled is false."]
     if str(level).lower() not in LOUD_ENOUGH:
         faults.append("log.level is above info, the level of the audit lines.")
@@ -304,7 +296,7 @@ def _log_retention_undefined(site: Site, resource: Resource) -> Outcome:
         # Only its own: what it inherits is not written into its config (``master/internal/core_experiment.go``).
         own = ((resource.data.get("config") or {}).get("retention_policy") or {}).get("log_retention_days")
         return NOT_APPLICABLE if own is None else failing(_wrong_days(site, own), log_retention_days=own)
-    days, schedule = _shown(site, "retention_policy.log_retention_days"), _shown(site, "retention_policy.schedule")
+    days, schedule = site.config("retention_policy.log_retention_days"), site.config("retention_policy.schedule")
     if days is None:
         return fail("No log_retention_days is set.", log_retention_days=None, schedule=schedule)
     faults = _wrong_days(site, days)
@@ -330,7 +322,7 @@ ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
     soc2="CC6.7",
 )
 def _database_without_tls(site: Site, cluster: Resource) -> Outcome:
-    mode, host = _shown(site, "db.ssl_mode"), _shown(site, "db.host")
+    mode, host = site.config("db.ssl_mode"), site.config("db.host")
     if is_local(host) or mode in ENCRYPTED:
         return PASS
     if mode == "disable":
@@ -368,7 +360,7 @@ def _weak_settings(site: Site, cluster: Resource) -> Outcome:
         elif not fields["strict_job_queue_control"]:
             faults.append("Everybody may change the job queue.")
     try:
-        fields |= {"enable_cors": _shown(site, "enable_cors"), **_shown(site, "security.ssh")}
+        fields |= {"enable_cors": site.config("enable_cors"), **site.config("security.ssh")}
     except Unseen as unseen:
         if not faults:
             raise
@@ -396,6 +388,10 @@ CLEAR = (
     "checkpoint_storage.credential",
 )
 """What the master leaves in clear in its configuration if it is set ([live]); its log has the same text."""
+
+
+SECTIONS = frozenset({*(path.partition(".")[0] for path in CLEAR), "task_container_defaults", "resource_pools"})
+"""Where these secrets and those of containers are looked for; each master of this release has all of them."""
 
 
 def _in_clear(config: t.Mapping[str, t.Any]) -> list[str]:
@@ -456,6 +452,9 @@ def _secrets_readable_by_all(site: Site, cluster: Resource) -> Outcome:
     if not site.rbac:
         places = [*_in_clear(config), *places]
     if not places:
+        absent = sorted(SECTIONS - config.keys())
+        if absent:
+            raise Unseen(f"{absent[0]} is not in the configuration that this master shows")
         return PASS
     who = "who may read the configuration or the log" if site.rbac else "every user"
     return fail(

@@ -13,12 +13,12 @@ import typing as t
 
 from .containers import images
 from .control import HIGH, LOW, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource, control, fail, failing, unknown
-from .experiment_state import is_archived, is_live
 from .inherited import RELEASE_IMAGE, defaults_for
 from .judged_parts import JudgedParts, judged, own_secrets
 from .site import Site
-from .snapshot import EXPERIMENT_LIST, LIVE_TASKS
+from .sources import EXPERIMENT_LIST
 from .workload_faults import image_faults, secret_faults
+from .workload_state import is_archived, is_live, state_of
 
 UNCATEGORIZED = 1
 """The project that the product makes, in the workspace that it makes."""
@@ -50,7 +50,7 @@ def _running_image(site: Site, resource: Resource) -> Outcome:
         config = resource.data["config"]
         slots = config["resources"].get("slots_per_trial")
     else:
-        if resource.data["state"] not in LIVE_TASKS:
+        if not is_live(resource):
             return NOT_APPLICABLE
         config = site.detail("task_config", resource)
         slots = config["resources"].get("slots")
@@ -98,7 +98,7 @@ def _secret_or_privilege(site: Site, experiment: Resource) -> Outcome:
     data = experiment.data
     found = judged(site, data["config"])
     # The configuration of what has ended is kept, but mounts nothing.
-    privileges = found.privileges if is_live(experiment) and not data["unmanaged"] else ()
+    privileges = found.privileges if found.privileges and is_live(experiment) and not data["unmanaged"] else ()
     if not found.secrets and not privileges:
         return PASS
     inherited = defaults_for(site, data["resource_pool"]).privileges if privileges else frozenset()
@@ -148,7 +148,7 @@ def _not_described(site: Site, experiment: Resource) -> Outcome:
     soc2="A1.1",
 )
 def _runs_too_long(site: Site, experiment: Resource) -> Outcome:
-    if experiment.data["state"] != "running":
+    if state_of(experiment) != "running":
         return NOT_APPLICABLE
     # Seconds since it was started, pauses included (master/internal/api_experiment.go:478).
     days = experiment.data["duration"] / 86400
@@ -171,7 +171,7 @@ def _runs_too_long(site: Site, experiment: Resource) -> Outcome:
     soc2="C1.2",
 )
 def _paused_for_ages(site: Site, experiment: Resource) -> Outcome:
-    if experiment.data["state"] != "paused":
+    if state_of(experiment) != "paused":
         return NOT_APPLICABLE
     most = site.parameters.paused_max_days
     # Not read, so None, of one that began later than the limit.
@@ -223,7 +223,7 @@ def _owner_inactive(site: Site, experiment: Resource) -> Outcome:
     soc2="C1.2",
 )
 def _failed_deletion(site: Site, experiment: Resource) -> Outcome:
-    state = experiment.data["state"]
+    state = state_of(experiment)
     if state == "delete_failed":
         return fail("Its deletion has failed.", state=state)
     if state != "deleting":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .control import HIGH, PASS, Outcome, Resource, control, fail, unknown
 from .site import Site
-from .snapshot import DRIFT
+from .sources import DRIFT
 
 
 def _without_manifest(site: Site) -> str | None:

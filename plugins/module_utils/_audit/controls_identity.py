@@ -29,9 +29,9 @@ from .control import (
     unknown,
 )
 from .controls_tokens import live_tokens
-from .experiment_state import holds_resources
 from .site import Site
-from .snapshot import BLANK_PASSWORDS, WORKSPACE_ADMIN
+from .sources import BLANK_PASSWORDS, WORKSPACE_ADMIN
+from .workload_state import holds_resources, is_live
 
 FIRST_ADMIN = 1
 """The id of the user that a fresh master has as its administrator."""
@@ -285,7 +285,7 @@ def _runs(workload: Resource) -> bool:
     if workload.kind == "experiments":
         return holds_resources(workload)
     # A TensorBoard shows, it computes nothing.
-    return bool(workload.data["state"] != "terminated" and workload.data["type"] != "tensorboard")
+    return bool(workload.data["type"] != "tensorboard" and is_live(workload))
 
 
 @control(

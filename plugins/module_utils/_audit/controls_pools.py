@@ -15,6 +15,7 @@ from .control import HIGH, LOW, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource,
 from .site import Site
 
 PRIORITY_SCHEDULER = "SCHEDULER_TYPE_PRIORITY"
+UNTOLD = (None, "", "SCHEDULER_TYPE_UNSPECIFIED")
 
 
 def _policies(site: Site, workspace: Resource, workload: str) -> t.Iterator[t.Mapping[str, t.Any]]:
@@ -41,13 +42,14 @@ def _at(value: t.Any, path: str) -> t.Any:
 def _has_priorities(site: Site) -> bool:
     """Whether some pool schedules by priority, so that a limit of it means something.
 
-    :raises Unseen: none does that was seen, and not all were.
+    :raises Unseen: none does that was seen, and not all were, or not how they do it.
     """
-    return any(
-        pool.data["scheduler_type"] == PRIORITY_SCHEDULER
-        for pools in (site.seen, site.all)
-        for pool in pools("resource_pools")
-    )
+    if any(pool.data["scheduler_type"] == PRIORITY_SCHEDULER for pool in site.seen("resource_pools")):
+        return True
+    silent = [pool.key for pool in site.all("resource_pools") if pool.data["scheduler_type"] in UNTOLD]
+    if silent:
+        raise Unseen(f"the master does not say how the resource pool {silent[0]!r} schedules")
+    return False
 
 
 @control(
@@ -117,6 +119,9 @@ def _open_pool(site: Site, pool: Resource) -> Outcome:
 PUBLIC = {"aws": "publicIp", "gcp": "externalIp"}
 """Per provider the field of a pool's details that says whether its agents get public addresses."""
 
+NO_CLOUD = frozenset({"RESOURCE_POOL_TYPE_STATIC", "RESOURCE_POOL_TYPE_K8S"})
+"""The types of pools whose agents the master does not make (``resourcepool.proto``)."""
+
 
 @control(
     "RPL-02",
@@ -134,10 +139,12 @@ PUBLIC = {"aws": "publicIp", "gcp": "externalIp"}
 )
 def _public_agents(site: Site, pool: Resource) -> Outcome:
     for provider, field in PUBLIC.items():
-        details = (pool.data["details"] or {}).get(provider)
+        details = pool.data["details"].get(provider)
         if details is None:
             continue
         if details.get(field) is None:
             return unknown("The master does not say whether its agents get public addresses.", provider=provider)
         return failing(["Its agents get public addresses."] if details[field] else [], provider=provider)
-    return NOT_APPLICABLE
+    if pool.data["type"] in NO_CLOUD:
+        return NOT_APPLICABLE
+    return unknown("The master does not say what makes its agents.", type=pool.data["type"])

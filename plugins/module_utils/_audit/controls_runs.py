@@ -31,7 +31,7 @@ ROOT = 0
 def _default_is_root(site: Site, cluster: Resource) -> Outcome:
     uid = site.config("security.default_task.uid")
     if uid is None:
-        return unknown("The master's configuration does not show security.default_task.uid.")
+        return unknown("The master's configuration does not say security.default_task.uid.")
     return PASS if uid != ROOT else fail("security.default_task.uid is 0.", uid=uid)
 
 

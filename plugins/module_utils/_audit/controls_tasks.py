@@ -12,9 +12,8 @@ import datetime
 import re
 
 from .control import CRITICAL, MEDIUM, NOT_APPLICABLE, PASS, Outcome, Resource, Unseen, control, fail, failing
-from .experiment_state import holds_resources
 from .site import Site
-from .snapshot import LIVE_TASKS
+from .workload_state import holds_resources, is_live
 
 TRIAL_TASK = re.compile(r"\d+\..+")
 """The id of a task of an experiment, which its configuration is judged for: the experiment's id, a dot, a UUID."""
@@ -46,7 +45,7 @@ def _unauthenticated_port(site: Site, resource: Resource) -> Outcome:
         return _judged_ports([one.get("proxy_port") for one in ports if one.get("unauthenticated")])
     if TRIAL_TASK.fullmatch(resource.key):
         return NOT_APPLICABLE
-    open_ports = [one for one in resource.data.get("proxy_ports") or [] if one.get("unauthenticated")]
+    open_ports = [one for one in resource.data["proxy_ports"] or [] if one.get("unauthenticated")]
     if any(_may_be_ssh(one, resource) for one in open_ports):
         # Every shell has such a port, which SSH's own key guards ([live]); anything else that looks like it is none.
         task = site.by_id("tasks", resource.id)
@@ -83,7 +82,7 @@ def _judged_ports(ports: list[object]) -> Outcome:
 )
 def _open_ended_task(site: Site, task: Resource) -> Outcome:
     kind = task.data["type"]
-    if kind == "command" or task.data["state"] not in LIVE_TASKS:
+    if kind == "command" or not is_live(task):
         return NOT_APPLICABLE
     faults: list[str] = []
     most = site.parameters.interactive_max_hours

@@ -184,6 +184,6 @@ def _cluster_allows_long_tokens(site: Site, cluster: Resource) -> Outcome:
     faults = [
         f"{name} is {'without limit' if days == -1 else days}, more than {most}."
         for name, days in found.items()
-        if days is not None and (days == -1 or days > most)
+        if days == -1 or days > most
     ]
     return failing(faults, **found)

@@ -72,6 +72,10 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+CHECKSUM = ".sha256"
+"""What the name of a report's checksum file ends with."""
+
+
 def checksum_line(digest: str, file_name: str) -> str:
     """The content of a checksum file, as ``sha256sum --check`` reads it.
 

@@ -26,13 +26,12 @@ import typing as t
 
 from .._gitops.lock import write_text
 from .._wire.errors import DeterminedError, InvalidOption
-from .document import SCHEMA, Document, checksum_line, digest, read_document, serialised
+from .document import CHECKSUM, SCHEMA, Document, checksum_line, digest, read_document, serialised
 from .judge import TIME, WHOLE_LIST
 from .site import Sighting
 
 OPTION = "history"
 NAME = re.compile(r"audit-\d{8}T\d{6}Z-([0-9a-f]{12})\.json")
-CHECKSUM = ".sha256"
 SIGHTINGS = "sightings.json"
 SIGHTINGS_SCHEMA = "determined.ai/audit-sightings/1"
 SHOWN = 5
@@ -409,24 +408,17 @@ class _Sight:
         return {found for control, found in self._ids if control == number}
 
 
-def read_baseline(path: str, cluster_id: str) -> frozenset[str]:
+def known_findings(baseline: Document, path: str, cluster_id: str) -> frozenset[str]:
     """The fingerprints of the findings that a baseline knows: those that fail. A waived one fails again when its waiver ends.
 
-    :raises InvalidOption: it can't be read, is no report, or is another cluster's.
+    :param path: of the file that it is from.
+    :raises InvalidOption: it is another cluster's.
     """
-    try:
-        document = read_document(pathlib.Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidOption(f"baseline is {path!r}: it can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidOption(f"baseline is {path!r}: it is no text in UTF-8.") from error
-    except InvalidOption as error:
-        raise InvalidOption(f"baseline is {path!r}: {error}") from error
-    found = document["cluster"]["id"]
+    found = baseline["cluster"]["id"]
     if found != cluster_id:
         whose = "names no cluster" if found is None else f"is of the cluster {found}"
         raise InvalidOption(f"baseline is {path!r}: it {whose}, and this is the cluster {cluster_id}.")
-    return frozenset(finding["fingerprint"] for finding in document["findings"] if finding["status"] == "fail")
+    return frozenset(finding["fingerprint"] for finding in baseline["findings"] if finding["status"] == "fail")
 
 
 def _run(name: str, content: bytes) -> Run:

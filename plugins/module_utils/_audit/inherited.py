@@ -84,7 +84,7 @@ def places(site: Site) -> list[Place]:
     :raises Unseen: the configuration can't be seen.
     """
     found = [Place("task_container_defaults", None, site.config("task_container_defaults") or {})]
-    managers = site.config("additional_resource_managers") or []
+    managers = site.config("additional_resource_managers", None) or []
     pools = [
         *(site.config("resource_pools") or []),
         *(one for more in managers for one in more["resource_pools"] or []),

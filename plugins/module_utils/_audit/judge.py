@@ -19,7 +19,8 @@ import typing as t
 from .._kinds.masking import masked
 from .control import NOT_APPLICABLE, Control, Outcome, Resource, Unseen
 from .site import Site
-from .snapshot import CLUSTER, DETAILS, DRIFT, EXPERIMENT_LIST, SOURCES, TLS, WAIVERS, Listed, Snapshot, repeated
+from .snapshot import Listed, Snapshot, repeated
+from .sources import CLUSTER, DETAILS, DRIFT, EXPERIMENT_LIST, SOURCES, TLS, WAIVERS
 
 WEIGHTS = {"critical": 10, "high": 5, "medium": 2, "low": 1, "info": 0}
 """What a control counts for in the score, by severity."""

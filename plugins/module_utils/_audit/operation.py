@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import os
 import pathlib
+import sys
 import typing as t
 from urllib.parse import urlsplit
 
@@ -20,14 +21,15 @@ from .._gitops.lock import check_writable, write_text
 from .._gitops.manifest import Manifest
 from .._kinds.kind import Arguments, Task
 from .._wire._version import COLLECTION_VERSION
+from .._wire.connection import origin
 from .._wire.errors import DeterminedError, InvalidOption
 from .catalogue import CATALOGUE, CATALOGUE_VERSION, NOT_ASSESSABLE
 from .control import FRAMEWORKS, SEVERITIES, Control
 from .custom import Conditions
 from .custom import parse as parse_custom
-from .document import SCHEMA, Document, checksum_line, digest, read_document, serialised, worst_first
+from .document import CHECKSUM, SCHEMA, Document, checksum_line, digest, read_document, serialised, worst_first
 from .drift import declared_at
-from .history import History, read_baseline
+from .history import History, known_findings
 from .judge import TIME, Audit
 from .profile import PROFILES, Parameters, chosen_controls, chosen_parameters
 from .report_csv import write as write_csv
@@ -56,6 +58,9 @@ FAILED_EARLY = 1
 """The exit hint of an audit that ended before it judged anything."""
 
 SHOWN_FINDINGS = 10
+
+WRITTEN_BY_HAND = ("waivers", "custom_controls")
+"""Options of files that no report may overwrite; a baseline is a report itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,14 +114,14 @@ class Order:
     :ivar controls: the controls to judge.
     :ivar parameters: the thresholds in force.
     :ivar waivers: the waivers, and the file that they are from.
-    :ivar baseline: the file of known findings.
+    :ivar baseline: the report of known findings, and the file that it is from.
     :ivar manifest: what the cluster should be.
     """
 
     controls: t.Sequence[Control]
     parameters: Parameters
     waivers: tuple[Loaded, list[Waiver]] | None
-    baseline: Loaded | None
+    baseline: tuple[Loaded, Document] | None
     manifest: Manifest | None
 
 
@@ -166,22 +171,25 @@ class AuditOperation:
         mode = _check(options)
         earlier = controller.load_text("from_report")
         if earlier is not None:
-            document = _read("from_report", earlier)
-            return self._told(task, document, _write_reports(task, controller, document, mode))
+            found = _read("from_report", earlier)
+            return self._told(task, found, _write_reports(task, controller, found, mode))
         now = datetime.datetime.now(datetime.UTC)
         order = _order(task, controller, now)
         history = None
         if options["history"] is not None:
             history = History.open(options["history"], options["history_keep"], warn=task.warn)
+        kept = None if task.check_mode else history
+        document: Document | None = None
+        reports: dict[str, str] | None = None
         try:
             document = self._audited(task, controller, order, history, now)
-        except DeterminedError as error:
-            if history is not None and not task.check_mode:
-                _keep_error(task, history, _error_document(task, order, now, str(error)))
-            raise
-        reports = _write_reports(task, controller, document, mode)
-        if history is not None and not task.check_mode:
-            history.keep(document)
+            reports = _write_reports(task, controller, document, mode)
+        finally:
+            # Whatever it was, a mistake of our own included: silence would be taken for green.
+            if reports is None and kept is not None:
+                _keep_failed(task, kept, document or _error_document(task, order, now, _what_failed()))
+        if kept is not None:
+            kept.keep(document)
         return self._told(task, document, reports)
 
     def _audited(
@@ -201,8 +209,12 @@ class AuditOperation:
         )
         snapshot.identify()
         cluster_id = snapshot.master["cluster_id"]
-        known = None if order.baseline is None else read_baseline(order.baseline.path, cluster_id)
         past = None if history is None else history.of(cluster_id)
+        known = (
+            None if order.baseline is None else known_findings(order.baseline[1], order.baseline[0].path, cluster_id)
+        )
+        if order.manifest is not None:
+            order.manifest.check_cluster(cluster_id, session.connection.master)
         site = Site(
             snapshot,
             order.parameters,
@@ -283,11 +295,12 @@ def _check(options: dict[str, t.Any]) -> int:
     given = {form: path for form, path in (options["reports"] or {}).items() if path is not None}
     for form, path in given.items():
         check_writable(f"reports.{form}", path)
-    taken: dict[str, str] = {}
+    taken = {os.path.realpath(options[name]): f"{name} is read from there" for name in WRITTEN_BY_HAND if options[name]}
     for form, path in given.items():
-        first = taken.setdefault(os.path.realpath(path), form)
-        if first != form:
-            raise InvalidOption(f"reports.{form} is {path!r}: reports.{first} is written there, give another path.")
+        for place in (path, f"{path}{CHECKSUM}") if form == "json" else (path,):
+            use = taken.setdefault(os.path.realpath(place), f"reports.{form} is written there")
+            if use != f"reports.{form} is written there":
+                raise InvalidOption(f"reports.{form} is {path!r}: {use}, give another path.")
     return _mode(options["report_mode"])
 
 
@@ -328,18 +341,18 @@ def _order(task: Task, controller: Controller, now: datetime.datetime) -> Order:
     )
     if not controls:
         raise InvalidOption("controls and exclude leave no control to judge.")
-    baseline = controller.load_text("baseline")
-    if baseline is not None:
-        _read("baseline", baseline)
-    manifest = controller.load_manifest()
-    return Order(controls, parameters, waivers, baseline, manifest)
+    baseline_file = controller.load_text("baseline")
+    baseline = None if baseline_file is None else (baseline_file, _read("baseline", baseline_file))
+    return Order(controls, parameters, waivers, baseline, controller.load_manifest())
 
 
 def _read(option: str, file: Loaded) -> Document:
     try:
         return read_document(file.content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise InvalidOption(f"{option} is {file.path!r}: it is no report of an audit, but no text at all.") from error
+        raise InvalidOption(
+            f"{option} is {file.path!r}: it is no report of an audit: it is no text in UTF-8."
+        ) from error
     except InvalidOption as error:
         raise InvalidOption(f"{option} is {file.path!r}: {error}") from error
 
@@ -350,7 +363,7 @@ def _read(option: str, file: Loaded) -> Document:
 def _head(task: Task, order: Order, now: datetime.datetime) -> Document:
     """What a report says of how it was made."""
     options = task.options
-    waivers = order.waivers
+    waivers, baseline = order.waivers, order.baseline
     return {
         "schema": SCHEMA,
         "catalogue": CATALOGUE_VERSION,
@@ -363,23 +376,15 @@ def _head(task: Task, order: Order, now: datetime.datetime) -> Document:
         "frameworks": list(options["frameworks"]),
         "sarif_waived": options["sarif_waived"],
         "waivers": None if waivers is None else {"sha256": waivers[0].sha256, "given": len(waivers[1])},
-        "baseline": _baseline(order.baseline),
+        "baseline": None if baseline is None else {"sha256": baseline[0].sha256, "ended": baseline[1]["ended"]},
         "comparison": None,
         "trend": [],
         "not_assessable": list(NOT_ASSESSABLE),
     }
 
 
-def _baseline(file: Loaded | None) -> dict[str, str] | None:
-    if file is None:
-        return None
-    return {"sha256": file.sha256, "ended": _read("baseline", file)["ended"]}
-
-
 def _cluster(task: Task, snapshot: Snapshot | None) -> dict[str, t.Any]:
-    parts = urlsplit(task.session.connection.master)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    url = f"{parts.scheme}://{host}" + ("" if parts.port is None else f":{parts.port}")
+    url = origin(urlsplit(task.session.connection.master))
     if snapshot is None:
         return {"id": None, "name": None, "version": None, "authorisation": None, "url": url}
     return {
@@ -391,8 +396,14 @@ def _cluster(task: Task, snapshot: Snapshot | None) -> dict[str, t.Any]:
     }
 
 
+def _what_failed() -> str:
+    """What is being raised, in words; of what nobody thought of only the name, as its text may quote anything."""
+    error = sys.exc_info()[1]
+    return str(error) if isinstance(error, DeterminedError) else f"The audit broke off: {type(error).__name__}."
+
+
 def _error_document(task: Task, order: Order, now: datetime.datetime, error: str) -> Document:
-    """The report of an audit that could not be made: silence would be taken for green."""
+    """The report of an audit that could not be made."""
     return {
         **_head(task, order, now),
         "ended": datetime.datetime.now(datetime.UTC).strftime(TIME),
@@ -411,12 +422,12 @@ def _error_document(task: Task, order: Order, now: datetime.datetime, error: str
     }
 
 
-def _keep_error(task: Task, history: History, document: Document) -> None:
-    """Leave an error report. What went wrong first is what the task fails with, even if that can't be kept."""
+def _keep_failed(task: Task, history: History, document: Document) -> None:
+    """Leave the report of an audit that failed. What went wrong first is what the task fails with, even if that can't be kept."""
     try:
         history.keep(document)
     except DeterminedError as error:
-        task.warn(f"The audit that could not be made is not in the history: {error}")
+        task.warn(f"The audit that failed is not in the history: {error}")
 
 
 def _mark_new(document: Document, known: t.Collection[str] | None) -> None:
@@ -477,7 +488,7 @@ def _write_reports(task: Task, controller: Controller, document: Document, mode:
             continue
         if form == "json":
             write_text(paths[form], data.decode("utf-8"), mode)
-            write_text(f"{paths[form]}.sha256", checksum_line(sha256, pathlib.Path(paths[form]).name), mode)
+            write_text(f"{paths[form]}{CHECKSUM}", checksum_line(sha256, pathlib.Path(paths[form]).name), mode)
         else:
             writer = controller.write_html if form == "html" else WRITERS[form]
             write_text(paths[form], writer(document, sha256), mode)

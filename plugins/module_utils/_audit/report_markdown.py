@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._engine.report_text import markdown_cell, markdown_value, visible_text
+from .._engine.report_text import html_cell, markdown_cell, markdown_value, visible_text
 from .control import FRAMEWORKS, SEVERITIES
 from .document import FINDING_STATUSES, Document, worst_first
 from .report_header import as_text, header, identity, reasons, waiver_text
@@ -176,7 +176,7 @@ def _control_details(control: Document, findings: t.Sequence[Document]) -> list[
         "|---|---|---|",
         *_fitting(findings, row, _DETAILS),
     ]
-    return _folded(f"{markdown_value(control['id'])} {markdown_value(control['title'])}: {len(findings):,}", lines)
+    return _folded(f"{control['id'][:_SENTENCE]} {control['title'][:_SENTENCE]}: {len(findings):,}", lines)
 
 
 def _waived(findings: t.Sequence[Document]) -> list[str]:
@@ -248,7 +248,7 @@ def _item(text: str) -> str:
 
 
 def _folded(summary: str, lines: t.Sequence[str]) -> list[str]:
-    return [f"<details><summary>{summary}</summary>", "", *lines, "", "</details>", ""]
+    return [f"<details><summary>{html_cell(summary)}</summary>", "", *lines, "", "</details>", ""]
 
 
 def _resource(finding: Document) -> str:

@@ -18,7 +18,7 @@ from .control import Resource, Unseen
 from .profile import Parameters
 from .snapshot import Snapshot
 
-ABSENT: t.Any = object()
+REQUIRED: t.Any = object()
 
 T = t.TypeVar("T")
 
@@ -121,8 +121,14 @@ class Site:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """What the checkpoints of all experiments that arrived hold together. Only known once all are judged."""
-        return self._snapshot.checkpoint_bytes
+        """What the checkpoints of all experiments that arrived hold together. Only known once all are judged.
+
+        :raises Unseen: the list does not say it of each.
+        """
+        found = self._snapshot.checkpoint_bytes
+        if found is None:
+            raise Unseen("the list of experiments does not say what their checkpoints hold")
+        return found
 
     def username(self, number: int | None) -> str:
         """The name of a user, or its number where it can't be told."""
@@ -131,17 +137,19 @@ class Site:
 
     # --- the master's configuration ---
 
-    def config(self, path: str, default: t.Any = None) -> t.Any:
+    def config(self, path: str, default: t.Any = REQUIRED) -> t.Any:
         """A value of the master's configuration.
 
         :param path: keys with dots between them, as in ``security.token.max_lifespan_days``.
-        :param default: what stands for an absent one.
+        :param default: what stands for an absent one; without it an absent one is not shown, as masters of this release have it.
         :raises Unseen: the configuration, or this value, is not shown.
         """
         found: t.Any = self.all("master_config")[0].data
         for name in path.split("."):
-            found = found.get(name, ABSENT) if isinstance(found, dict) else ABSENT
-            if found is ABSENT:
+            found = found.get(name, REQUIRED) if isinstance(found, dict) else REQUIRED
+            if found is REQUIRED:
+                if default is REQUIRED:
+                    raise Unseen(f"{path} is not in the configuration that this master shows")
                 return default
         if found == MASK:
             raise Unseen(f"{path} of the master's configuration is masked")

@@ -15,8 +15,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
-import functools
-import re
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -26,24 +24,16 @@ from .._gitops.directory import UNREADABLE as HIDDEN
 from .._gitops.directory import Directory
 from .._gitops.kinds import KINDS
 from .._gitops.manifest import Manifest
-from .._kinds.checkpoint import Checkpoint
-from .._kinds.cluster import Agents, Config, ResourcePool, ResourcePools, read_master
-from .._kinds.config_policy import WIRE as WORKLOADS
-from .._kinds.config_policy import find_policy
+from .._kinds.cluster import read_master
 from .._kinds.experiment_list import PATH as EXPERIMENTS
-from .._kinds.kind import Normal
-from .._kinds.master_log import logged_config, read_entries
-from .._kinds.rights import CLUSTER_ADMIN, Rights
-from .._kinds.task import TYPES, find_task, read_tasks
-from .._kinds.token_list import read_all_tokens
-from .._kinds.user import BUILT_IN_IDS
+from .._kinds.rights import Rights
 from .._wire import errors
-from .._wire.login import ACCEPTED, INACTIVE, try_password
-from .._wire.paging import Page, pages_by_key, read_memory_list
-from .._wire.session import Session, decode, route
+from .._wire.paging import Page, pages_by_key
+from .._wire.session import Session
 from .._wire.session_pool import SessionPool
 from .control import Resource, Unseen
 from .drift import read_drift
+from .sources import DETAILS, DRIFT, EXPERIMENT_LIST, SOURCES, TLS, Source, snake
 
 UNREADABLE = (*HIDDEN, errors.BadAnswer)
 """What a master says of a list that it does not show, or cuts; others can be read all the same."""
@@ -56,8 +46,8 @@ NOT_READ = "the audit ended before it was read"
 PAGE = 500
 """Experiments a call, with their configs: about 2 MiB, far from the 128 MiB at which an answer is cut."""
 
-WORKSPACE_ADMIN = "WorkspaceAdmin"
-BLANK_PASSWORDS = "blank_passwords"
+MISSHAPEN = (LookupError, TypeError, AttributeError)
+"""What is met where an answer has another shape than release 0.38.1 gives it."""
 
 
 @dataclasses.dataclass
@@ -83,283 +73,9 @@ class Listed:
         return self._by_id
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """How a list is read.
-
-    :ivar endpoint: for the evidence.
-    :ivar read: reads it.
-    :ivar whole: the list of `rights.WHOLE` that tells whether it is whole, or None: anyone sees all of it.
-    :ivar unasked: for what is read only on demand, since it leaves a trace on the master: the gap where nobody demands it.
-    """
-
-    endpoint: str
-    read: t.Callable[[Session, Directory], list[Resource]]
-    whole: str | None
-    unasked: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Detail:
-    """What is read of single resources, beyond their list.
-
-    :ivar of: the list of the resources.
-    :ivar endpoint: for the evidence.
-    :ivar wants: whether it is read of a resource.
-    :ivar read: reads it.
-    """
-
-    of: str
-    endpoint: str
-    wants: t.Callable[[Snapshot, Resource], bool]
-    read: t.Callable[[Session, Resource], t.Any]
-
-
-# --- lists ---
-
-
-def _declarable(plural: str) -> t.Callable[[Session, Directory], list[Resource]]:
-    """A list of a kind that manifests know, with their keys."""
-
-    def read(session: Session, directory: Directory) -> list[Resource]:
-        found, twice = directory.objects(plural), directory.twice(plural)
-        return [
-            Resource(plural, key, one.get("id"), one) for key, item in found.items() for one in twice.get(key, [item])
-        ]
-
-    return read
-
-
-def _read_tokens(session: Session, directory: Directory) -> list[Resource]:
-    """All tokens, the expired and revoked ones too; sessions are none of them."""
-    usernames = {user.id: user.username for user in directory.all_users()}
-    return [
-        Resource(
-            "tokens",
-            f"{usernames.get(token.user_id, token.user_id)}/{token.description}",
-            token.id,
-            {**token.normal(), "username": usernames.get(token.user_id)},
-        )
-        for token in read_all_tokens(session, inactive=True)
-    ]
-
-
-def _read_tasks(session: Session, directory: Directory) -> list[Resource]:
-    return [Resource("tasks", one["id"], one["id"], one) for kind in TYPES for one in read_tasks(session, kind)]
-
-
-def _read_agents(session: Session, directory: Directory) -> list[Resource]:
-    found = read_memory_list(session, Agents, "/api/v1/agents")
-    return [Resource("agents", agent.id, agent.id, agent.normal()) for agent in found]
-
-
-class DetailedPool(ResourcePool):
-    """A pool with the ``details`` of what runs its agents, which are the provider's own."""
-
-    details: dict[str, t.Any] | None = None
-
-
-class DetailedPools(Page):
-    """One answer of ``GET /resource-pools``."""
-
-    resource_pools: list[DetailedPool]
-
-    def items(self) -> list[DetailedPool]:
-        """The pools."""
-        return self.resource_pools
-
-
-def _read_pools(session: Session, directory: Directory) -> list[Resource]:
-    found = read_memory_list(session, DetailedPools, "/api/v1/resource-pools")
-    return [Resource("resource_pools", pool.name, pool.name, pool.normal()) for pool in found]
-
-
-def _read_unbound_pools(session: Session, directory: Directory) -> list[Resource]:
-    found = read_memory_list(session, ResourcePools, "/api/v1/resource-pools", {"unbound": True})
-    return [Resource("resource_pools", pool.name, pool.name, pool.normal()) for pool in found]
-
-
-def _read_config(session: Session, directory: Directory) -> list[Resource]:
-    """The master's configuration as one object, secrets and all: what it shows of them is evidence."""
-    answer = session.call("GET", "/api/v1/master/config")
-    found = decode(answer, Config.model_validate, answer.json(), "a configuration")
-    return [Resource("master_config", "config", None, found.config)]
-
-
-def _read_first_log_entry(session: Session, directory: Directory) -> list[Resource]:
-    """The oldest entry of the log's ring, with the configuration that the first of all is, secrets and all."""
-    return [
-        Resource("master_log", str(entry.id), entry.id, {"config": logged_config(entry.message)})
-        for entry in read_entries(session, 0, limit=1)
-    ]
-
-
-def _read_allocations(session: Session, directory: Directory) -> list[Resource]:
-    """What is scheduled, whatever its kind (``GET /tasks``): the allocations, each under the id of its task."""
-    found = session.get("/api/v1/tasks").get("allocationIdToSummary") or {}
-    return [Resource("tasks", one["taskId"], one["taskId"], snake(one)) for one in found.values()]
-
-
-def _read_global_policies(session: Session, directory: Directory) -> list[Resource]:
-    return [
-        Resource("config_policies", f"global/{workload}", workload, find_policy(session, workload, None) or {})
-        for workload in WORKLOADS
-    ]
-
-
-def _probe_blank_passwords(session: Session, directory: Directory) -> list[Resource]:
-    """The built-in accounts, with the ``answer`` to a login with a blank password: one try each, one after the other.
-
-    Where there was no such answer it is None, and ``why`` says so.
-    """
-    once = dataclasses.replace(session.connection, retries=0)
-    found = []
-    for user in directory.objects("users").values():
-        if user["id"] not in BUILT_IN_IDS:
-            continue
-        answer, why = None, ""
-        try:
-            answer = try_password(once, session.warn, user["username"], "")
-            session.requests += 2 if answer == ACCEPTED else 1
-        except errors.DeterminedError as error:
-            why = str(error)
-        if answer == INACTIVE and user["active"]:
-            answer, why = (
-                None,
-                "its login is forbidden, although it is active: something else than the master may say so",
-            )
-        found.append(Resource("users", user["username"], user["id"], {**user, "answer": answer, "why": why}))
-    return found
-
-
-SOURCES: dict[str, Source] = {
-    "users": Source("GET /api/v1/users", _declarable("users"), "users"),
-    "groups": Source("POST /api/v1/groups/search", _declarable("groups"), "groups"),
-    "role_assignments": Source("POST /api/v1/roles/search/by-ids", _declarable("role_assignments"), "role_assignments"),
-    "tokens": Source("GET /api/v1/tokens?showInactive=true", _read_tokens, "tokens"),
-    "templates": Source("GET /api/v1/templates", _declarable("templates"), "templates"),
-    "workspaces": Source("GET /api/v1/workspaces", _declarable("workspaces"), "workspaces"),
-    "projects": Source("GET /api/v1/workspaces/0/projects", _declarable("projects"), "projects"),
-    "models": Source("GET /api/v1/models", _declarable("models"), "models"),
-    "webhooks": Source("GET /api/v1/webhooks", _declarable("webhooks"), "webhooks"),
-    "tasks": Source("GET /api/v1/notebooks, shells, commands, tensorboards", _read_tasks, "tasks"),
-    "allocations": Source("GET /api/v1/tasks", _read_allocations, "tasks"),
-    "agents": Source("GET /api/v1/agents", _read_agents, "agents"),
-    "resource_pools": Source("GET /api/v1/resource-pools", _read_pools, "resource_pools"),
-    "unbound_pools": Source("GET /api/v1/resource-pools?unbound=true", _read_unbound_pools, "resource_pools"),
-    "master_config": Source("GET /api/v1/master/config", _read_config, "master_config"),
-    "master_log": Source("GET /api/v1/master/logs", _read_first_log_entry, "master_log"),
-    "global_policies": Source("GET /api/v1/config-policies/global", _read_global_policies, "config_policies"),
-    BLANK_PASSWORDS: Source(
-        "POST /api/v1/auth/login",
-        _probe_blank_passwords,
-        None,
-        unasked="whether the built-in accounts answer to a blank password was not tried (probe_blank_passwords is false)",
-    ),
-}
-"""How each list is read, but for experiments, which are not held."""
-
-CLUSTER, EXPERIMENT_LIST, DRIFT, WAIVERS, TLS = "cluster", "experiments", "drift", "waivers", "tls"
-"""Lists that are none of the server's, or are not held."""
-
 ReadTls = t.Callable[[str, int, str, float], dict[str, t.Any]]
 """Makes a handshake with a host and port, asking for a name, within some seconds: ``audit_tls.read_tls``, which needs a library
 that only controllers have."""
-
-
-# --- details ---
-
-
-def _read_members(session: Session, group: Resource) -> frozenset[int]:
-    found = session.get(route("groups", t.cast(int, group.id)))["group"]
-    return frozenset(user["id"] for user in found.get("users") or [])
-
-
-def _is_powerful(snapshot: Snapshot, group: Resource) -> bool:
-    """Whether a group holds a role that makes its members administrators of something."""
-    return any(
-        grant.data["group_id"] == group.id and grant.data["role"] in (CLUSTER_ADMIN, WORKSPACE_ADMIN)
-        for grant in snapshot.lists["role_assignments"].items
-    )
-
-
-def _read_storage(session: Session, workspace: Resource) -> Normal | None:
-    found = session.get(route("workspaces", t.cast(int, workspace.id)))
-    return t.cast("Normal | None", found.get("workspace", found).get("checkpointStorageConfig"))
-
-
-def _read_policies(session: Session, workspace: Resource) -> dict[str, Normal]:
-    number = t.cast(int, workspace.id)
-    return {workload: find_policy(session, workload, number) or {} for workload in WORKLOADS}
-
-
-def _read_task_config(session: Session, task: Resource) -> Normal:
-    """The configuration of a task. The master remembers for a day what has ended: one that was listed does not just go."""
-    found = find_task(session, task.data["type"], str(task.id))
-    if found is None:
-        raise errors.NotFound("it is listed, and not found by its id")
-    return t.cast(Normal, found["config"])
-
-
-def _read_versions(session: Session, model: Resource) -> list[Normal]:
-    found = session.get(route("models", str(model.id), "versions")).get("modelVersions") or []
-    return [
-        {
-            "version": one.get("version"),
-            "name": one.get("name") or "",
-            "checkpoint": Checkpoint.model_validate(one.get("checkpoint") or {"uuid": ""}).normal(),
-        }
-        for one in found
-    ]
-
-
-def _read_last_allocation(session: Session, experiment: Resource) -> str | None:
-    """When an experiment last gave back what it held; None for one that never held anything.
-
-    No list tells when an experiment was paused (API page ml-resources, section 3): the ends of its trials' allocations do.
-    """
-    path = route("experiments", t.cast(int, experiment.id), "trials")
-    # -1 is all for this list, whose default is 100 (API page, section 1.5).
-    trials = session.get(path, {"limit": -1}).get("trials") or []
-    ends = []
-    for name in dict.fromkeys(name for trial in trials for name in trial.get("taskIds") or []):
-        task = session.get(route("tasks", name)).get("task") or {}
-        for one in task.get("allocations") or []:
-            if one.get("endTime"):
-                ends.append(one["endTime"])
-            elif one.get("startTime"):
-                # It has yet to give back what it holds; one without a start never held anything.
-                return _utc_now().isoformat()
-    return max(ends, default=None)
-
-
-LIVE_TASKS = frozenset({"queued", "pulling", "starting", "waiting", "running"})
-
-DETAILS: dict[str, Detail] = {
-    "members": Detail("groups", "GET /api/v1/groups/{id}", _is_powerful, _read_members),
-    "storage": Detail("workspaces", "GET /api/v1/workspaces/{id}", lambda snapshot, one: True, _read_storage),
-    "policies": Detail(
-        "workspaces", "GET /api/v1/config-policies/workspaces/{id}", lambda snapshot, one: True, _read_policies
-    ),
-    "task_config": Detail(
-        "tasks",
-        "GET /api/v1/notebooks/{id} (shells, commands, tensorboards)",
-        lambda snapshot, one: one.data["state"] in LIVE_TASKS,
-        _read_task_config,
-    ),
-    "versions": Detail(
-        "models",
-        "GET /api/v1/models/{id}/versions",
-        lambda snapshot, one: bool(one.data["num_versions"]),
-        _read_versions,
-    ),
-    "last_allocation": Detail(
-        EXPERIMENT_LIST,
-        "GET /api/v1/experiments/{id}/trials, GET /api/v1/tasks/{id}",
-        lambda snapshot, one: one.data["state"] == "paused" and snapshot.is_long_ago(one.data["start_time"]),
-        _read_last_allocation,
-    ),
-}
 
 
 # --- experiments ---
@@ -400,7 +116,7 @@ class Snapshot:
     :ivar connection: how the master is reached: ``url``.
     :ivar lists: the lists that were read.
     :ivar experiments_seen: how many experiments arrived; they are not held.
-    :ivar checkpoint_bytes: what their checkpoints hold together.
+    :ivar checkpoint_bytes: what their checkpoints hold together; None once one did not say it.
     :ivar failure: why the master could no longer be talked to, or None. Nothing more is read then.
     """
 
@@ -428,7 +144,7 @@ class Snapshot:
         self.connection: dict[str, t.Any] = {"url": session.connection.master}
         self.lists: dict[str, Listed] = {}
         self.experiments_seen = 0
-        self.checkpoint_bytes = 0
+        self.checkpoint_bytes: int | None = 0
         self.failure: str | None = None
         self.master: dict[str, t.Any] = {}
         self.rights: Rights
@@ -485,11 +201,14 @@ class Snapshot:
                 gap = NOT_READ
             else:
                 items = source.read(session, directory)
+                gap = gap or source.doubt(self.rights, items)
         except UNREADABLE as error:
             gap = gap or str(error)
         except errors.DeterminedError as error:
             gap = NOT_READ
             self.failure = str(error)
+        except MISSHAPEN as error:
+            gap = gap or _misshapen(source.endpoint, error)
         return Listed(items, source.endpoint, _utc_now(), gap)
 
     def _handshake(self) -> Listed:
@@ -514,9 +233,6 @@ class Snapshot:
         manifest = t.cast(Manifest, self.manifest)
         if self.failure is not None:
             listed.gap = NOT_READ
-            return listed
-        if manifest.settings.cluster_id not in (None, self.master["cluster_id"]):
-            listed.gap = f"the manifest is for the cluster {manifest.settings.cluster_id!r}, and this is another one"
             return listed
         try:
             listed.items = read_drift(self._session, self.rights, manifest, concurrency=self._concurrency)
@@ -545,8 +261,8 @@ class Snapshot:
                 except errors.DeterminedError as error:
                     self.failure = str(error)
                     return Unseen(NOT_READ)
-                except (LookupError, TypeError, AttributeError) as error:
-                    return Unseen(f"{detail.endpoint} answers in another shape than is known: {type(error).__name__}")
+                except MISSHAPEN as error:
+                    return Unseen(_misshapen(detail.endpoint, error))
 
         with SessionPool(self._session) as sessions, ThreadPoolExecutor(self._concurrency) as pool:
             found = pool.map(read, wanted)
@@ -590,8 +306,13 @@ class Snapshot:
                 if time.monotonic() - told >= SECONDS_BETWEEN:
                     told = time.monotonic()
                     self._tell(f"{self.experiments_seen:,} of {page[1]:,} experiments")
-                self.checkpoint_bytes += sum(int(one.get("checkpointSize") or 0) for one in page[0])
+                self._add_checkpoints(page[0])
                 yield [_experiment(one) for one in page[0]]
+
+    def _add_checkpoints(self, page: t.Sequence[Experiment]) -> None:
+        if self.checkpoint_bytes is not None:
+            told = [int(one["checkpointSize"]) for one in page if one.get("checkpointSize") is not None]
+            self.checkpoint_bytes = self.checkpoint_bytes + sum(told) if len(told) == len(page) else None
 
 
 def _experiment(raw: Experiment) -> Resource:
@@ -600,17 +321,8 @@ def _experiment(raw: Experiment) -> Resource:
     return Resource(EXPERIMENT_LIST, str(raw["id"]), raw["id"], data)
 
 
-def snake(raw: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """An object of the API with its own fields in snake_case; what is inside them stays as it is."""
-    return {_snake(name): value for name, value in raw.items()}
-
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-@functools.lru_cache(maxsize=1024)
-def _snake(name: str) -> str:
-    return _HUMP.sub("_", name).lower()
+def _misshapen(endpoint: str, error: Exception) -> str:
+    return f"{endpoint} answers in another shape than is known: {type(error).__name__}"
 
 
 def _utc_now() -> datetime.datetime:

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import typing as t
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|&~$@])")
 _REFERENCE = re.compile(r"(&#64;|\\#(?=\d))")
+_NUMBERED = re.compile(r"#(?=\d)")
 _LINK = re.compile(r"(?<=[a-z]):(?=//)|(?<=www)\.", re.IGNORECASE)
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -25,6 +27,14 @@ def markdown_cell(text: str) -> str:
     escaped = _MARKDOWN.sub(r"\\\1", flat).replace("\\@", "&#64;")
     # GitHub looks for mentions and references in what is rendered: only a character between keeps it from that.
     apart = _REFERENCE.sub(r"\1&#8203;", escaped)
+    return _LINK.sub(lambda found: f"&#{ord(found[0])};", apart)
+
+
+def html_cell(text: str) -> str:
+    """A text in one line of HTML in Markdown, where no backslash escapes anything: without any effect as HTML or mention."""
+    flat = " ".join(visible_text(text).split())
+    escaped = html.escape(flat, quote=False)
+    apart = _NUMBERED.sub("#&#8203;", escaped).replace("@", "&#64;&#8203;")
     return _LINK.sub(lambda found: f"&#{ord(found[0])};", apart)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.determined.ai.plugins.module_utils._audit.catalogue import CATALOGUE
 from ansible_collections.determined.ai.plugins.module_utils._audit.control import Control, Unseen
-from ansible_collections.determined.ai.plugins.module_utils._audit.snapshot import (
+from ansible_collections.determined.ai.plugins.module_utils._audit.sources import (
     DETAILS,
     DRIFT,
     EXPERIMENT_LIST,

@@ -342,6 +342,16 @@ def test_clu_09_each_secret_counts_under_basic_and_none_gets_out(sim: Simulator,
     assert CANARY not in str(found.findings)
 
 
+@pytest.mark.parametrize("section", ["webhooks", "scim", "resource_pools"])
+def test_clu_09_a_section_that_is_not_shown_is_not_without_secrets(
+    sim: Simulator, auditor: Auditor, section: str
+) -> None:
+    clean(sim)
+    del sim.master.config[section]
+    relog(sim)
+    assert auditor("CLU-09").status("CLU-09") == "unknown"
+
+
 def test_clu_09_any_user_finds_it_in_the_log(sim: Simulator) -> None:
     found = blind(sim)("CLU-09")
     assert found.keys("CLU-09") == [f"fail cluster/{sim.master.cluster_id}"]

@@ -139,16 +139,6 @@ def test_gov_01_a_manifest_that_refers_to_what_is_not_there_is_unknown(sim: Simu
     assert found.status("TOK-01") == "not_applicable"
 
 
-def test_gov_01_a_manifest_of_another_cluster_is_unknown(sim: Simulator, auditor: Auditor) -> None:
-    plant(sim)
-    ours = manifest(users(), {"cluster_id": sim.master.cluster_id})
-    assert auditor("GOV-01", manifest=ours).status("GOV-01") == "pass"
-    other = manifest(users(), {"cluster_id": "0b6b3a3e-0000-4000-8000-000000000000"})
-    found = auditor("GOV-01", manifest=other)
-    assert found.keys("GOV-01") == ["unknown cluster/*"]
-    assert "0b6b3a3e-0000-4000-8000-000000000000" in found.of("GOV-01")[0]["evidence"]["faults"][0]
-
-
 def test_gov_01_secrets_that_could_not_be_compared_are_unknown(sim: Simulator, auditor: Auditor) -> None:
     def locked() -> t.Any:
         raise Locked("it is vaulted, and no password opens it")

@@ -206,7 +206,8 @@ def test_iam_03_under_rbac_expands_groups(rbac: Simulator) -> None:
 def test_iam_03_with_members_that_cannot_be_read_is_unknown(rbac: Simulator) -> None:
     number = group(rbac, "admins", user(rbac, "ann"))
     grant(rbac, "ClusterAdmin", number)
-    rbac.faults.add(Fault("status", "GET", f"/groups/{number}", status=404))
+    gone = {"error": {"code": 5, "reason": "NotFound", "error": f"group {number} not found"}}
+    rbac.faults.add(Fault("status", "GET", f"/groups/{number}", status=404, body=gone))
     assert Auditor(rbac)("IAM-03").keys("IAM-03") == [f"unknown cluster/{rbac.master.cluster_id}"]
 
 

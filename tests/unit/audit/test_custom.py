@@ -15,7 +15,8 @@ from ansible.template import Templar
 from ansible_collections.determined.ai.plugins.module_utils._audit import custom
 from ansible_collections.determined.ai.plugins.module_utils._audit.control import Control, Outcome, Resource
 from ansible_collections.determined.ai.plugins.module_utils._audit.entries import EntryErrors
-from ansible_collections.determined.ai.plugins.module_utils._audit.snapshot import SOURCES, Snapshot
+from ansible_collections.determined.ai.plugins.module_utils._audit.snapshot import Snapshot
+from ansible_collections.determined.ai.plugins.module_utils._audit.sources import SOURCES
 from ansible_collections.determined.ai.plugins.module_utils._kinds.user import UserKind
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_conditions import TemplarConditions
 from tests.simulator import Simulator

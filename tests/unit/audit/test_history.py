@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.determined.ai.plugins.module_utils._audit import history as module
 from ansible_collections.determined.ai.plugins.module_utils._audit.document import serialised
-from ansible_collections.determined.ai.plugins.module_utils._audit.history import History, read_baseline
+from ansible_collections.determined.ai.plugins.module_utils._audit.history import History, known_findings
 from ansible_collections.determined.ai.plugins.module_utils._wire.errors import InvalidOption
 
 from .documents import WAIVER, Document, control, finding, small
@@ -474,29 +474,16 @@ def test_the_file_of_sightings_is_no_stranger(folder: Folder) -> None:
 # --- baseline ---
 
 
-def test_a_baseline_knows_what_fails(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "baseline.json"
-    path.write_bytes(
-        serialised(audit(1, OLD, {**NEW, "status": "waived", "waiver": WAIVER}, {**STAYS, "status": "unknown"}))
-    )
-    assert read_baseline(str(path), CLUSTER) == {OLD["fingerprint"]}
+def test_a_baseline_knows_what_fails() -> None:
+    baseline = audit(1, OLD, {**NEW, "status": "waived", "waiver": WAIVER}, {**STAYS, "status": "unknown"})
+    assert known_findings(baseline, "known.json", CLUSTER) == {OLD["fingerprint"]}
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (serialised(audit(1, cluster=OTHER)), [OTHER, CLUSTER]),
-        (serialised(failed(1)), ["names no cluster", CLUSTER]),
-        (b"{}", ["no audit report"]),
-        (b"\xff", ["UTF-8"]),
-        (None, ["can't be read"]),
-    ],
+    ("baseline", "words"),
+    [(audit(1, cluster=OTHER), f"is of the cluster {OTHER}"), (failed(1), "names no cluster")],
 )
-def test_a_baseline_that_is_refused(tmp_path: pathlib.Path, content: bytes | None, words: list[str]) -> None:
-    path = tmp_path / "baseline.json"
-    if content is not None:
-        path.write_bytes(content)
+def test_a_baseline_of_another_cluster_is_refused(baseline: Document, words: str) -> None:
     with pytest.raises(InvalidOption) as found:
-        read_baseline(str(path), CLUSTER)
-    assert str(found.value).startswith(f"baseline is {str(path)!r}: ")
-    assert all(word in str(found.value) for word in words), found.value
+        known_findings(baseline, "known.json", CLUSTER)
+    assert str(found.value) == f"baseline is 'known.json': it {words}, and this is the cluster {CLUSTER}."

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pathlib
 import typing as t
 from collections.abc import Iterator
@@ -18,7 +19,10 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.determined.ai.plugins.module_utils._audit.catalogue import CATALOGUE
+from ansible_collections.determined.ai.plugins.module_utils._audit.judge import Audit
 from ansible_collections.determined.ai.plugins.module_utils._audit.operation import Loaded
+from ansible_collections.determined.ai.plugins.module_utils._gitops.manifest import Manifest, Settings
+from ansible_collections.determined.ai.plugins.module_utils._wire.errors import DeterminedError
 from ansible_collections.determined.ai.plugins.modules.det_audit import OPERATION as AUDIT
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_conditions import TemplarConditions
 from ansible_collections.determined.ai.plugins.plugin_utils.audit_html import write as write_html
@@ -50,8 +54,9 @@ class PlainController(TemplarConditions):
         found = self.load_text(option)
         return None if found is None else Loaded(found.path, found.content, yaml.safe_load(found.content))
 
-    def load_manifest(self) -> None:
-        return None
+    def load_manifest(self) -> Manifest | None:
+        given = self._options.get("manifest")
+        return None if given is None else Manifest(Settings(cluster_id=given["settings"]["cluster_id"]), [], set())
 
     def read_tls(self, host: str, port: int, server_name: str, timeout: float) -> dict[str, t.Any]:
         raise AssertionError("the simulated master speaks no TLS")
@@ -217,13 +222,20 @@ def test_with_a_baseline_only_new_findings_fail(audit: Auditing) -> None:
     assert "1 new finding at or above high" in result["msg"]
 
 
-def test_a_baseline_or_history_of_another_cluster_is_refused(audit: Auditing) -> None:
-    audit.report(history=str(audit.folder / "history"))
+def test_a_baseline_history_or_manifest_of_another_cluster_is_refused(audit: Auditing) -> None:
+    report, history = str(audit.folder / "report.json"), str(audit.folder / "history")
+    first = audit.report(history=history)["cluster"]["id"]
+    manifest = {"settings": {"cluster_id": first}}
+    assert audit(manifest=manifest, fail_on="never")["audit"]["verdict"] == "pass"
     audit.sim.master.cluster_id = "11111111-2222-3333-4444-555555555555"
-    for option in ({"baseline": str(audit.folder / "report.json")}, {"history": str(audit.folder / "history")}):
+    for option in ({"baseline": report}, {"history": history}, {"manifest": manifest}):
+        del audit.sim.journal[:]
         result = audit(**option)
         assert result["failed"]
+        assert first in result["msg"]
         assert "11111111-2222-3333-4444-555555555555" in result["msg"]
+        # Nothing was judged that would have to be thrown away.
+        assert not any(entry.path.endswith("/tokens") for entry in audit.sim.journal)
 
 
 # --- custom controls ---
@@ -314,6 +326,36 @@ def test_an_audit_that_can_not_be_made_leaves_an_error_report(audit: Auditing) -
     assert document["error"] == result["msg"]
 
 
+def test_an_audit_that_breaks_off_leaves_an_error_report_too(audit: Auditing, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Audit) -> None:
+        raise ValueError("CANARY-of-the-cluster")
+
+    monkeypatch.setattr(Audit, "run", broken)
+    history = audit.folder / "history"
+    with pytest.raises(ValueError, match="CANARY"):
+        audit(history=str(history))
+    (path,) = history.glob("audit-*.json")
+    document = json.loads(path.read_text())
+    jsonschema.validate(document, SCHEMA)
+    assert (document["verdict"], document["exit_hint"]) == ("incomplete", 1)
+    assert document["error"] == "The audit broke off: ValueError."
+
+
+def test_an_audit_whose_reports_can_not_be_written_is_in_the_history(
+    audit: Auditing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(document: t.Any, sha256: str) -> str:
+        raise DeterminedError("No space left on device.")
+
+    monkeypatch.setattr(PlainController, "write_html", staticmethod(full))
+    history = audit.folder / "history"
+    result = audit(reports={"html": str(audit.folder / "report.html")}, history=str(history))
+    assert result["failed"]
+    assert result["msg"] == "No space left on device."
+    (path,) = history.glob("audit-*.json")
+    assert json.loads(path.read_text())["verdict"] == "fail"
+
+
 def test_a_master_that_dies_half_way_is_incomplete_and_what_was_not_read_is_unknown(
     sim: Simulator, audit: Auditing
 ) -> None:
@@ -373,6 +415,7 @@ def test_a_busy_master_is_asked_again(sim: Simulator, audit: Auditing) -> None:
         ({"reports": {"json": "/nowhere/at/all.json"}}, ["reports.json", "/nowhere/at"]),
         ({"reports": {"json": "/tmp/same", "csv": "/tmp/same"}}, ["reports.csv", "reports.json"]),
         ({"history": "/nowhere/at/all"}, ["history is '/nowhere/at/all'"]),
+        ({"reports": {"json": "/tmp/same", "csv": "/tmp/same.sha256"}}, ["reports.csv", "reports.json"]),
     ],
 )
 def test_bad_options_are_refused_before_any_call(audit: Auditing, options: dict[str, t.Any], words: list[str]) -> None:
@@ -383,13 +426,30 @@ def test_bad_options_are_refused_before_any_call(audit: Auditing, options: dict[
     assert audit.sim.journal == []
 
 
-def test_a_file_that_is_no_report_is_refused(audit: Auditing) -> None:
+def test_a_report_takes_the_place_of_no_device_and_of_nothing_that_is_read(audit: Auditing) -> None:
+    # Each report is put into its place whole: root would have a file instead of /dev/null.
+    pipe = audit.folder / "pipe"
+    os.mkfifo(pipe)
+    result = audit(reports={"json": str(pipe)})
+    assert result["msg"] == f"reports.json is {str(pipe)!r}: that is no plain file, and would be replaced by one."
+    waivers = audit.file("waivers.yml", [audit.waiver()])
+    result = audit(waivers=waivers, reports={"markdown": f"{audit.folder}/./waivers.yml"})
+    assert result["failed"]
+    assert "reports.markdown" in result["msg"]
+    assert "waivers is read from there" in result["msg"]
+    assert audit.sim.journal == []
+    assert yaml.safe_load((audit.folder / "waivers.yml").read_text())
+
+
+@pytest.mark.parametrize(("content", "words"), [(b'{"hello": 1}', "no audit report"), (b"\xff", "no text in UTF-8")])
+def test_a_file_that_is_no_report_is_refused(audit: Auditing, content: bytes, words: str) -> None:
     path = audit.folder / "other.json"
-    path.write_text('{"hello": 1}')
+    path.write_bytes(content)
     for option in ("baseline", "from_report"):
         result = audit(**{option: str(path)})
         assert result["failed"]
-        assert result["msg"].startswith(f"{option} is {str(path)!r}")
+        assert result["msg"].startswith(f"{option} is {str(path)!r}: ")
+        assert words in result["msg"]
     assert audit.sim.journal == []
 
 

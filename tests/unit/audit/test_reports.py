@@ -28,7 +28,7 @@ from ansible_collections.determined.ai.plugins.module_utils._audit import (
     report_sarif,
 )
 from ansible_collections.determined.ai.plugins.module_utils._audit.document import digest, read_document, serialised
-from ansible_collections.determined.ai.plugins.module_utils._engine.report_text import markdown_cell
+from ansible_collections.determined.ai.plugins.module_utils._engine.report_text import html_cell, markdown_cell
 
 from .documents import HOSTILE, WAIVER, Document, big, clean, failed_early, finding, hostile, small
 
@@ -205,6 +205,10 @@ def test_markdown_takes_no_name_for_anything_else() -> None:
         "### Since",
         "### Not",
     }
+    # A line of HTML is no Markdown: a backslash in it escapes nothing.
+    summaries = re.findall(r"^<details><summary>(.*)</summary>$", found, re.MULTILINE)
+    assert len(summaries) == found.count("<details>")
+    assert not [one for one in summaries if re.search(r"[<>]|&(?!amp;|lt;|gt;|#64;|#8203;|#58;|#46;)", one)]
     assert "@" not in found
     assert not re.search(r"(?<!\\)`", found.replace(f"`{digest(serialised(hostile()))}`", ""))
     assert not re.search(r"https?://|www\.", found)
@@ -224,6 +228,12 @@ def test_markdown_mentions_nobody_and_links_nothing() -> None:
     # GitHub looks for both in the rendered text, so it takes a character between.
     assert markdown_cell("@alice #12 https://x.example www.x.example") == (
         "&#64;&#8203;alice \\#&#8203;12 https&#58;//x.example www&#46;x.example"
+    )
+
+
+def test_a_line_of_html_in_markdown_has_a_title_as_it_is() -> None:
+    assert html_cell("a_b <b>&amp;</b>\n@alice #12 https://x.example") == (
+        "a_b &lt;b&gt;&amp;amp;&lt;/b&gt; &#64;&#8203;alice #&#8203;12 https&#58;//x.example"
     )
 
 
