@@ -79,6 +79,14 @@ def test_the_action_group_is_the_list_of_modules() -> None:
     assert sorted(runtime["action_groups"]["all"]) == MODULES
 
 
+def test_nothing_stands_in_the_way_of_a_playbook() -> None:
+    """`ansible-playbook determined.ai.NAME` takes a folder or file of that very name before `NAME.yml`."""
+    folder = ROOT / "playbooks"
+    names = {path.stem for path in folder.glob("*.yml")}
+    assert "templates" in names
+    assert names & {path.name for path in folder.iterdir()} == set()
+
+
 def test_every_module_has_an_action_of_its_own_name() -> None:
     assert sorted(path.stem for path in (PLUGINS / "action").glob("*.py")) == MODULES
     for module in MODULES:
