@@ -169,9 +169,12 @@ def _serve(authz: str, folder: pathlib.Path) -> Iterator[Playbooks]:
         assert left == [], f"sessions left on the master: {left}"
 
 
-@pytest.fixture(params=["basic", pytest.param("rbac", marks=pytest.mark.once)])
+@pytest.fixture
 def any_master(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Playbooks]:
-    """Runs playbooks against the master that DET_MASTER names, or else against simulated ones in both authorisation modes."""
+    """Runs playbooks against the master that DET_MASTER names, or else against a simulated one.
+
+    The test's parameter says its authorisation mode: ``basic`` or ``rbac``.
+    """
     if os.environ.get("DET_MASTER") and request.param != "basic":
         pytest.skip("DET_MASTER is one master, in the authorisation mode that it has")
     yield from _serve(request.param, tmp_path)

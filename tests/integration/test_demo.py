@@ -159,6 +159,10 @@ def test_on_a_master_that_others_use(demo: Demo, sim: Simulator) -> None:
     assert own(sim) == []
     assert sim.sessions() == []
 
+
+@pytest.mark.exhaustive  # what is interrupted on a master of its own cleans up the same way
+def test_ended_half_way_on_a_master_that_others_use(demo: Demo, sim: Simulator) -> None:
+    before = others(sim)
     code, output = demo.interrupt("3. Once more", signal.SIGTERM, **connection_to(sim))
     assert code == 130, output
     assert "After: remove everything again" in output

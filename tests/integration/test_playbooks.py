@@ -247,6 +247,7 @@ def blocks() -> list[t.Any]:
     return found
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("block", blocks())
 def test_examples_in_the_readmes_run(ready: Playbooks, sim: Simulator, block: list[dict[str, t.Any]]) -> None:
     given = ready.folder / "given.json"

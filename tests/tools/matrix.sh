@@ -16,17 +16,39 @@ for version in "$@"; do
 done
 if ((${#missing[@]})); then printf 'Not on this machine, left out: Python %s\n' "${missing[@]}"; fi
 
-for version in "${found[@]}"; do
-    venv=.venv-$version
-    stamp=$venv/.test
+if ((${#found[@]} == 0)); then exit 0; fi
+
+prepare() { # prepare VERSION SANITY-ARGUMENT...: its environment and sanity tests
+    local version=$1 venv=.venv-$1
+    local stamp=$venv/.test
+    shift
     [[ $stamp -nt tests/requirements/constraints.txt && $stamp -nt tests/requirements/demo.txt &&
         $stamp -nt tests/requirements/test.txt && $stamp -nt requirements.txt ]] || tests/tools/venv.sh "$venv" test "$version"
-    printf '== %s\n' "$("$venv/bin/ansible" --version | sed -n 1p) on $("$venv/bin/python" --version)"
-    sanity=(--test compile --test import) tests=(tests/unit)
-    if [[ $version == "${found[-1]}" ]]; then
-        sanity+=(--test validate-modules --test pylint)
-        tests+=(tests/integration)
-    fi
-    tests/tools/sanity.sh "$venv/bin" "${sanity[@]}"
-    "$venv/bin/python" -m pytest -n auto --maxprocesses 4 -m "not once and not exhaustive" "${tests[@]}"
+    tests/tools/sanity.sh "$venv/bin" "$@"
+}
+
+# Side by side, as each uses one core; what each says comes when it has ended.
+echo "Python ${found[*]}: environments and sanity tests, side by side"
+jobs=()
+for version in "${found[@]}"; do
+    sanity=(--test compile --test import)
+    if [[ $version == "${found[-1]}" ]]; then sanity+=(--test validate-modules --test pylint); fi
+    prepare "$version" "${sanity[@]}" >".cache/matrix-$version.log" 2>&1 &
+    jobs+=($!)
 done
+status=0
+for index in "${!found[@]}"; do
+    wait "${jobs[index]}" || status=1
+    echo "== Python ${found[index]}"
+    cat ".cache/matrix-${found[index]}.log"
+done
+
+for version in "${found[@]}"; do
+    bin=.venv-$version/bin
+    [[ -x $bin/pytest ]] || continue
+    printf '== %s\n' "$("$bin/ansible" --version | sed -n 1p) on $("$bin/python" --version)"
+    tests=(tests/unit)
+    if [[ $version == "${found[-1]}" ]]; then tests+=(tests/integration); fi
+    "$bin/python" -m pytest -n auto --maxprocesses 4 -m "not once and not exhaustive" "${tests[@]}" || status=1
+done
+exit "$status"

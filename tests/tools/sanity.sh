@@ -16,10 +16,10 @@ shift
 home=$PWD/.cache/home
 mkdir -p "$home/.ansible/test/cache"
 for kept in .cache .config .pip; do
-    if [[ -e $HOME/$kept && ! -e $home/$kept ]]; then ln -s "$HOME/$kept" "$home/$kept"; fi
+    if [[ -e $HOME/$kept && ! -e $home/$kept ]]; then ln -sfn "$HOME/$kept" "$home/$kept"; fi
 done
 if [[ ! -e $home/.pip ]]; then
-    mkdir "$home/.pip"
+    mkdir -p "$home/.pip"
     printf '[global]\nquiet = 1\n' >"$home/.pip/pip.conf"
 fi
 
