@@ -216,14 +216,16 @@ def examples(path: pathlib.Path) -> list[dict[str, t.Any]]:
 def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
     """Each first in check mode, then for real: later examples of a module work on what earlier ones have made.
 
-    The very first is also shipped, as each module can be but for those that work on the controller's files.
+    The very first is also shipped, as each module can be but for those that work on the controller's files; one that only reads
+    ships with the other of its kind.
     """
     tasks = examples(path)
     # The one kind that a master knows only when it is configured for it.
     sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
     play = {"hosts": "localhost", "gather_facts": False, "vars": GIVEN}
     twice = [{**task, **mode} for task in tasks for mode in ({"check_mode": True}, {})]
-    twice[0] |= SHIPPED
+    if not (path.stem.endswith("_info") and path.with_stem(path.stem.removesuffix("_info")).exists()):
+        twice[0] |= SHIPPED
     results = playbooks.run([{**play, "tasks": twice}], "--diff").ok().results
     assert [entry["task"] for entry in results] == [task["name"] for task in twice]
     changes = [entry["result"]["changed"] for entry in results]

@@ -30,9 +30,9 @@ def in_the_controller() -> list[t.Any]:
     often = {"det_export", "det_template", "det_token", "det_user"}
     repeat = {"role_access", "role_token_rotation"}
     alike = {
-        *("det_agent", "det_audit", "det_cluster_message", "det_experiment_batch", "det_job", "det_master_log"),
-        *("det_model_version", "det_oauth_client", "det_resource_pool", "det_slot", "det_task", "det_usage"),
-        *("det_webhook", "role_access", "role_token_rotation"),
+        *("det_agent", "det_apply", "det_audit", "det_cluster_message", "det_experiment_batch", "det_job"),
+        *("det_master_log", "det_model_version", "det_oauth_client", "det_resource_pool", "det_slot", "det_task"),
+        *("det_usage", "det_webhook", "role_access", "role_token_rotation"),
     }
     assert often | repeat | alike <= set(TARGETS)
     return [

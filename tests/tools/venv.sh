@@ -23,5 +23,6 @@ if ! "$folder/bin/pip" --version >/dev/null 2>&1; then
     "$python" -m venv "$folder"
 fi
 echo "Installing tests/requirements/$list.txt into $folder"
-"$folder/bin/pip" install --quiet --constraint "$constraints" --requirement "tests/requirements/$list.txt"
+# Most of what is installed is never imported; the rest is compiled when it is.
+"$folder/bin/pip" install --quiet --no-compile --constraint "$constraints" --requirement "tests/requirements/$list.txt"
 touch "$folder/.$list"
