@@ -23,6 +23,5 @@ if ! "$folder/bin/pip" --version >/dev/null 2>&1; then
     "$python" -m venv "$folder"
 fi
 echo "Installing tests/requirements/$list.txt into $folder"
-# Most of what is installed is never imported; the rest is compiled when it is.
-"$folder/bin/pip" install --quiet --no-compile --constraint "$constraints" --requirement "tests/requirements/$list.txt"
+"$folder/bin/pip" install --quiet --constraint "$constraints" --requirement "tests/requirements/$list.txt"
 touch "$folder/.$list"
