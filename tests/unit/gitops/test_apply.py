@@ -569,6 +569,15 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it, and what would still be done is not."""
 
 
+def ends(apply: Applier, manifest: dict[str, t.Any]) -> bool:
+    """Whether an apply that must succeed gets to its end, or is killed before."""
+    try:
+        apply.ok(manifest)
+    except Killed:
+        return False
+    return True
+
+
 def die_at(monkeypatch: pytest.MonkeyPatch, number: int, moment: str) -> None:
     """Have the process killed before or after the write of this number; the lock file stays as it then is."""
     write, write_lock, count = Session.write, operation._write_lock, itertools.count(1)
@@ -615,12 +624,7 @@ def test_killed_around_each_write_a_second_run_finishes(
         before = [item.name for item in apply.sim.master.templates.values()]
         assert before == []
         die_at(monkeypatch, killed_at, moment)
-        try:
-            apply.ok(manifest)
-        except Killed:
-            finished = False
-        else:
-            finished = True
+        finished = ends(apply, manifest)
         monkeypatch.undo()
         apply.ok(manifest)
         assert actions(apply.ok(manifest)) == {}
@@ -643,12 +647,7 @@ def test_killed_around_each_write_of_a_swap_the_names_end_where_they_are_declare
         apply.ok({"models": [{"name": a, "notes": "was a"}, {"name": b, "notes": "was b"}]})
         swapped = {"models": [{"name": a, "renamed_from": b}, {"name": b, "renamed_from": a}]}
         die_at(monkeypatch, killed_at, moment)
-        try:
-            apply.ok(swapped)
-        except Killed:
-            finished = False
-        else:
-            finished = True
+        finished = ends(apply, swapped)
         monkeypatch.undo()
         apply.ok(swapped)
         notes = {model.name: model.notes for model in apply.sim.master.models.values() if model.name in (a, b)}
