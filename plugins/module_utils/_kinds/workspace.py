@@ -390,8 +390,8 @@ class WorkspaceKind(Declarable):
     def read_all(self, session: Session, names: Names) -> t.Sequence[Normal]:
         """Read the list, and of one workspace whether there are namespaces at all."""
         found = read_memory_list(session, Workspaces, "/api/v1/workspaces")
-        has_namespaces = bool(found) and namespaces.read_bindings(session, found[0].id) is not None
-        unread = {"namespace_bindings": {}, "resource_quota": {}} if has_namespaces else namespaces.NOWHERE
+        there = namespaces.are_there(session, [workspace.id for workspace in found])
+        unread = {"namespace_bindings": {}, "resource_quota": {}} if there else namespaces.NOWHERE
         return [{**workspace.normal(), "checkpoint_storage": None, **unread} for workspace in found]
 
     def complete(self, session: Session, live: Normal) -> Normal:

@@ -11,6 +11,7 @@ Only a master that runs on Kubernetes has them; elsewhere the calls are a 404 (A
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .._wire.errors import Forbidden, InvalidOption, NotFound
@@ -57,6 +58,14 @@ def read_bindings(session: Session, workspace_id: int) -> Normal | None:
         for cluster, binding in sorted((found.namespace_bindings or {}).items())
         if not cluster.endswith(STALE)
     }
+
+
+def are_there(session: Session, workspace_ids: list[int]) -> bool:
+    """Whether the master runs on Kubernetes, by the first of the workspaces that has not been removed meanwhile."""
+    for workspace_id in workspace_ids:
+        with contextlib.suppress(NotFound):
+            return read_bindings(session, workspace_id) is not None
+    return False
 
 
 def read_namespaces(session: Session, workspace_id: int) -> Normal:

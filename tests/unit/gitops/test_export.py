@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -20,7 +21,7 @@ from ansible_collections.determined.ai.plugins.modules.det_apply import OPERATIO
 from ansible_collections.determined.ai.plugins.modules.det_export import OPERATION as EXPORT
 from ansible_collections.determined.ai.plugins.plugin_utils.manifest_files import load_manifest
 from ansible_collections.determined.ai.plugins.plugin_utils.manifest_writer import ManifestWriter
-from tests.simulator import Simulator
+from tests.simulator import Fault, Simulator
 
 from ..conftest import Runner
 from .conftest import Applier
@@ -212,6 +213,25 @@ def test_what_is_told_once_is_exported_when_asked_for_and_declares_once_it_has_a
         assert mine == {name: value for name, value in entry.items() if name != "dest"}
         path.write_text(json.dumps({kind: [entry]}))
     assert planned(run_demo, folder) == []
+
+
+@pytest.mark.parametrize("authz", ["basic", "rbac"])
+def test_what_is_removed_while_the_cluster_is_read_is_left_out(tmp_path: pathlib.Path, authz: str) -> None:
+    """An export goes through a busy cluster, so that each of its details may be of an object that was only listed."""
+    gone = {"error": {"code": 5, "reason": "NotFound", "error": "not found"}}
+    with Simulator("demo", authz=authz) as sim:
+        run = Runner(sim)
+        export(run, tmp_path / "whole")
+        details = [entry.path for entry in sim.journal if re.search(r"/\d+(/|$)", entry.path)]
+        first = {re.sub(r"\d+", "", path): path for path in reversed(details)}
+        assert len(first) >= 5
+        for number, path in enumerate(first.values()):
+            sim.faults.clear()
+            fault = sim.faults.add(Fault("status", "GET", f"{path}$", status=404, body=gone, count=0))
+            result = export(run, tmp_path / str(number))
+            assert not result.get("failed"), result["msg"]
+            assert fault.seen > 0
+        run.close()
 
 
 HOSTILE_NAMES = (
