@@ -7,12 +7,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../requirements"
 
 uv=$OLDPWD/$1/uv
-for pair in lint.txt:constraints.txt client.txt:constraints-client.txt; do
-    pins=${pair#*:}
+for pins in constraints.txt constraints-client.txt; do
+    lists=(test.txt lint.txt)
+    [[ $pins == constraints.txt ]] || lists=(client.txt)
     {
-        sed -n '1,2p' "${pair%:*}"
+        sed -n '1,2p' "${lists[0]}"
         echo "# Made by \`make constraints\` from the lists beside it. To take newer versions: run it again, then test."
-        "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate "${pair%:*}"
+        "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate "${lists[@]}"
     } >"$pins.new"
     mv "$pins.new" "$pins"
 done

@@ -6,7 +6,7 @@
 #
 # Each takes the ansible-core that tests/requirements/demo.txt pairs it with. A Python that isn't here is named and left out.
 # The oldest supported one is `make test`'s. The last one here goes through all of it, one in between through what finds most:
-# what it imports, and the unit tests of what speaks to a master.
+# what it imports, and the unit tests of what speaks to a master, with the oldest libraries that requirements.txt allows.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,33 +18,32 @@ if ((${#missing[@]})); then printf 'Not on this machine, left out: Python %s\n' 
 
 if ((${#found[@]} == 0)); then exit 0; fi
 
-prepare() { # prepare VERSION SANITY-ARGUMENT...: its environment and sanity tests
-    local version=$1 venv=.venv-$1
+prepare() { # prepare VERSION: its environment and sanity tests
+    local venv=.venv-$1 sanity=(--test compile --test import)
     local stamp=$venv/.test
-    shift
     [[ $stamp -nt tests/requirements/constraints.txt && $stamp -nt tests/requirements/demo.txt &&
-        $stamp -nt tests/requirements/test.txt && $stamp -nt requirements.txt ]] || tests/tools/venv.sh "$venv" test "$version"
-    tests/tools/sanity.sh "$venv/bin" "$@"
+        $stamp -nt tests/requirements/test.txt && $stamp -nt requirements.txt ]] || tests/tools/venv.sh "$venv" test "$1"
+    if [[ $1 == "${found[-1]}" ]]; then
+        sanity+=(--test validate-modules --test pylint)
+    else
+        "$venv/bin/pip" install --quiet --constraint tests/requirements/constraints-oldest.txt --requirement requirements.txt
+    fi
+    tests/tools/sanity.sh "$venv/bin" "${sanity[@]}"
 }
 
 # Side by side, as each uses one core; what each says comes when it has ended.
 echo "Python ${found[*]}: environments and sanity tests, side by side"
 jobs=()
 for version in "${found[@]}"; do
-    sanity=(--test compile --test import)
-    if [[ $version == "${found[-1]}" ]]; then sanity+=(--test validate-modules --test pylint); fi
-    prepare "$version" "${sanity[@]}" >".cache/matrix-$version.log" 2>&1 &
+    prepare "$version" >".cache/matrix-$version.log" 2>&1 &
     jobs+=($!)
 done
 status=0
 for index in "${!found[@]}"; do
+    version=${found[index]} bin=.venv-${found[index]}/bin
     wait "${jobs[index]}" || status=1
-    echo "== Python ${found[index]}"
-    cat ".cache/matrix-${found[index]}.log"
-done
-
-for version in "${found[@]}"; do
-    bin=.venv-$version/bin
+    echo "== Python $version"
+    cat ".cache/matrix-$version.log"
     [[ -x $bin/pytest ]] || continue
     printf '== %s\n' "$("$bin/ansible" --version | sed -n 1p) on $("$bin/python" --version)"
     tests=(tests/unit/wire tests/unit/kinds tests/unit/gitops)
