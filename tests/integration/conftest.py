@@ -56,7 +56,7 @@ class Playbooks:
     """Runs playbooks in a folder of their own against one master.
 
     :param measured: whether the coverage of these runs counts, when coverage is measured at all. It doubles the time of a
-        run, so it is for the tests that show how modules are run, and not for those that show once more what modules do.
+        run, so it is for a few tests that meet most of the ways to run a module.
     """
 
     def __init__(self, folder: pathlib.Path, environment: dict[str, str], *, measured: bool = False) -> None:

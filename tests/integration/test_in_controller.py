@@ -23,12 +23,6 @@ USER_INFO = "determined.ai.det_user_info"
 SHIPPED = {"environment": {"DETERMINED_TEST": "an environment makes Ansible ship the module"}}
 
 
-@pytest.fixture
-def playbooks(measured: Playbooks) -> Playbooks:
-    """With coverage: here is where each line of the two ways to run a module is met."""
-    return measured
-
-
 def logins(sim: Simulator) -> int:
     return sum(entry.path == "/api/v1/auth/login" for entry in sim.journal)
 
@@ -49,8 +43,8 @@ def test_one_login_whatever_the_number_of_tasks_hosts_and_forks(playbooks: Playb
     assert sim.sessions() == []
 
 
-def test_no_session_is_left_by_a_run_that_fails(playbooks: Playbooks, sim: Simulator) -> None:
-    run = playbooks.tasks(read(), {USER: {"username": "x"}})
+def test_no_session_is_left_by_a_run_that_fails(measured: Playbooks, sim: Simulator) -> None:
+    run = measured.tasks(read(), {USER: {"username": "x"}})
     assert run.returncode == 2
     assert logins(sim) == 1
     assert sim.sessions() == []
@@ -137,18 +131,18 @@ def test_module_defaults_of_the_group_and_of_one_module(playbooks: Playbooks, si
     assert (arguments["info"]["timeout"], arguments["info"]["retries"]) == (21, 3)
 
 
-def test_arguments_of_ansibles_own_types_arrive_as_plain_data(playbooks: Playbooks, sim: Simulator) -> None:
-    (playbooks.folder / "vault-password").write_text("vault-pass\n")
+def test_arguments_of_ansibles_own_types_arrive_as_plain_data(measured: Playbooks, sim: Simulator) -> None:
+    (measured.folder / "vault-password").write_text("vault-pass\n")
     encrypt = {
         "ansible.builtin.copy": {
             "dest": "{{ playbook_dir }}/secret.yml",
             "content": "vaulted: {{ 'Passw0rd-vaulted' | vault('vault-pass') | to_json }}",
         }
     }
-    playbooks.tasks(encrypt).ok()
-    text = (playbooks.folder / "secret.yml").read_text()
+    measured.tasks(encrypt).ok()
+    text = (measured.folder / "secret.yml").read_text()
     assert "$ANSIBLE_VAULT" in text
-    plain_vars = playbooks.folder / "secret.yml"
+    plain_vars = measured.folder / "secret.yml"
     body = text.split(": ", 1)[1].strip().strip('"').replace("\\n", "\n").strip()
     plain_vars.write_text("vaulted: !vault |\n" + "".join(f"  {line}\n" for line in body.splitlines()))
     play = {
@@ -168,7 +162,7 @@ def test_arguments_of_ansibles_own_types_arrive_as_plain_data(playbooks: Playboo
             },
         ],
     }
-    run = playbooks.run([play], "--vault-password-file", str(playbooks.folder / "vault-password"), "-vvv").ok()
+    run = measured.run([play], "--vault-password-file", str(measured.folder / "vault-password"), "-vvv").ok()
     assert run.result("user")["user"]["agent_user_group"]["agent_uid"] == 2001
     assert run.result("user")["invocation"]["module_args"]["password"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
     assert "Passw0rd-vaulted" not in run.output
@@ -195,9 +189,9 @@ def test_what_the_cluster_says_is_never_a_template(playbooks: Playbooks, sim: Si
 
 
 def test_loops_until_throttle_run_once_and_no_log_behave_as_with_any_module(
-    playbooks: Playbooks, sim: Simulator
+    measured: Playbooks, sim: Simulator
 ) -> None:
-    run = playbooks.tasks(
+    run = measured.tasks(
         {"name": "loop", **read("{{ item }}"), "loop": ["admin", "determined", "nobody"]},
         {
             "name": "until",
@@ -225,13 +219,13 @@ def test_the_items_of_a_loop_share_a_connection(playbooks: Playbooks) -> None:
     assert run.output.count("ESTABLISH LOCAL CONNECTION") == 1
 
 
-def test_an_empty_path_is_not_the_playbooks_folder(playbooks: Playbooks, sim: Simulator) -> None:
+def test_an_empty_path_is_not_the_playbooks_folder(measured: Playbooks, sim: Simulator) -> None:
     given: dict[str, dict[str, object]] = {
         "dest": {"determined.ai.det_export": {"dest": ""}},
         "plan_out": {"determined.ai.det_apply": {"manifest": {"users": []}, "plan_out": ""}},
         "reports.json": {"determined.ai.det_audit": {"reports": {"json": ""}}},
     }
-    run = playbooks.tasks(*({"name": name, "ignore_errors": True, **task} for name, task in given.items())).ok()
+    run = measured.tasks(*({"name": name, "ignore_errors": True, **task} for name, task in given.items())).ok()
     for name in given:
         assert f"{name} is empty: it must be a path" in run.result(name)["msg"]
     assert sim.journal == []
@@ -252,13 +246,13 @@ def test_an_unknown_option_is_told_as_ansible_tells_it(playbooks: Playbooks) -> 
     assert messages[0].partition("Supported")[2] == messages[1].partition("Supported")[2]
 
 
-def test_both_ways_give_the_same_result(playbooks: Playbooks, sim: Simulator) -> None:
+def test_both_ways_give_the_same_result(measured: Playbooks, sim: Simulator) -> None:
     options = {"username": "det-it-gina", "password": "Passw0rd-gina", "display_name": "Gina"}
     for check in (True, False):
         results = []
         for way in ({}, SHIPPED):
             sim.reset()
-            run = playbooks.tasks(
+            run = measured.tasks(
                 {"name": "user", USER: options}, arguments=("--diff", "-vvv"), check_mode=check, **way
             ).ok()
             result = run.result("user")

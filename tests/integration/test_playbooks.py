@@ -37,12 +37,14 @@ PLAIN_RUNS: dict[str, tuple[str, ...]] = {
     "templates": ("-e", f"templates_folder={PLAYBOOKS}/files/templates"),
     "unarchive_experiment": ("-e", "unarchive_workspace=research", "-e", "unarchive_project=language"),
     "archive_old_experiments": ("-e", "archive_after_days=60"),
-    "demo": ("-e", "demo_token_file=~/reports.token", "-e", "demo_report=report/cluster"),
 }
 """Playbooks that change something the first time and nothing the second, with their variables."""
 
 ON_A_REPOSITORY = {f"gitops_{entry}" for entry in ("validate", "plan", "apply", "drift", "export")}
 """Playbooks that `test_gitops.py` runs, with the folders that they need."""
+
+DEMO = {"demo"}
+"""Playbooks that `test_demo.py` runs."""
 
 AUDITS = {f"compliance_audit{name}" for name in ("", "_schedule", "_mail", "_chat", "_ticket")}
 """Playbooks that `test_compliance_audit.py` runs."""
@@ -76,7 +78,7 @@ def writes(sim: Simulator) -> list[tuple[str, str]]:
 
 
 def test_each_playbook_is_tested() -> None:
-    tested = {*PLAIN_RUNS, *WITHOUT_CHANGES, *ON_A_REPOSITORY, *AUDITS}
+    tested = {*PLAIN_RUNS, *WITHOUT_CHANGES, *ON_A_REPOSITORY, *DEMO, *AUDITS}
     assert {path.stem for path in PLAYBOOKS.glob("*.yml")} == tested
 
 
@@ -211,29 +213,58 @@ def examples(path: pathlib.Path) -> list[dict[str, t.Any]]:
     raise AssertionError(f"{path.name} has no EXAMPLES")
 
 
-@pytest.mark.once
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
-    """Each first in check mode, then for real: later examples of a module work on what earlier ones have made.
+def is_reader(path: pathlib.Path) -> bool:
+    """Whether the module never changes the cluster."""
+    return path.stem.endswith("_info") or path.stem == "det_audit"
 
-    The very first is also shipped, as each module can be but for those that work on the controller's files; one that only reads
-    ships with the other of its kind.
+
+def run_twice(playbooks: Playbooks, tasks: list[dict[str, t.Any]], shipped: set[int]) -> list[dict[str, t.Any]]:
+    """Run each task in check mode, then for real.
+
+    :param shipped: the places of those of which the first run is as a shipped module.
+    :returns: the results, two a task.
     """
-    tasks = examples(path)
-    # The one kind that a master knows only when it is configured for it.
-    sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
-    play = {"hosts": "localhost", "gather_facts": False, "vars": GIVEN}
     twice = [{**task, **mode} for task in tasks for mode in ({"check_mode": True}, {})]
-    if not (path.stem.endswith("_info") and path.with_stem(path.stem.removesuffix("_info")).exists()):
-        twice[0] |= SHIPPED
-    results = playbooks.run([{**play, "tasks": twice}], "--diff").ok().results
+    for place in shipped:
+        twice[2 * place] |= SHIPPED
+    play = {"hosts": "localhost", "gather_facts": False, "vars": GIVEN, "tasks": twice}
+    results = playbooks.run([play], "--diff").ok().results
     assert [entry["task"] for entry in results] == [task["name"] for task in twice]
-    changes = [entry["result"]["changed"] for entry in results]
-    assert changes[::2] == changes[1::2]
-    assert any(changes) is not (path.stem.endswith("_info") or path.stem == "det_audit")
     assert "CANARY" not in json.dumps(
         [entry["result"] for entry in results if not entry["result"].get("_ansible_no_log")]
     )
+    return results
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("path", [path for path in MODULES if not is_reader(path)], ids=lambda path: path.stem)
+def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: pathlib.Path) -> None:
+    """Later examples of a module work on what earlier ones have made.
+
+    The very first is also shipped, as each module can be but for those that work on the controller's files.
+    """
+    # The one kind that a master knows only when it is configured for it.
+    sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
+    results = run_twice(playbooks, examples(path), {0})
+    changes = [entry["result"]["changed"] for entry in results]
+    assert changes[::2] == changes[1::2]
+    assert any(changes)
+    assert sim.sessions() == []
+
+
+@pytest.mark.once
+def test_examples_of_the_modules_that_read_run(playbooks: Playbooks, sim: Simulator) -> None:
+    """All in one play, as they leave the cluster as it is. Those that have no module beside them that changes are shipped too."""
+    sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
+    tasks: list[dict[str, t.Any]] = []
+    shipped = set()
+    for path in filter(is_reader, MODULES):
+        if not path.with_stem(path.stem.removesuffix("_info")).exists():
+            shipped.add(len(tasks))
+        tasks += examples(path)
+    results = run_twice(playbooks, tasks, shipped)
+    assert not any(entry["result"]["changed"] for entry in results)
+    assert writes(sim) == []
     assert sim.sessions() == []
 
 

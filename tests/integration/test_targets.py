@@ -21,22 +21,21 @@ def play(target: str, way: str) -> list[dict[str, object]]:
 
 
 def in_the_controller() -> list[t.Any]:
-    """All targets under basic authorisation, each twice in a process, as to start one takes longer than most targets.
-
-    Some repeat within themselves whatever they do: those run once.
+    """All targets under basic authorisation; those that each Python runs go twice in a process, as they must leave no trace.
 
     Once more under RBAC; where rights make no difference to what a target does, `make exhaustive` does that.
     """
     often = {"det_export", "det_template", "det_token", "det_user"}
-    repeat = {"role_access", "role_token_rotation"}
     alike = {
         *("det_agent", "det_apply", "det_audit", "det_cluster_message", "det_experiment_batch", "det_job"),
         *("det_master_log", "det_model_version", "det_oauth_client", "det_resource_pool", "det_slot", "det_task"),
         *("det_usage", "det_webhook", "role_access", "role_token_rotation"),
     }
-    assert often | repeat | alike <= set(TARGETS)
+    assert often | alike <= set(TARGETS)
     return [
-        pytest.param("basic", name, 1 if name in repeat else 2, marks=[] if name in often else pytest.mark.once)
+        pytest.param("basic", name, 2, marks=[])
+        if name in often
+        else pytest.param("basic", name, 1, marks=pytest.mark.once)
         for name in TARGETS
     ] + [
         pytest.param("rbac", name, 1, marks=pytest.mark.exhaustive if name in alike else pytest.mark.once)
