@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
-import gc
 import hashlib
 import json
 import typing as t
 
+from .._engine.garbage import uncollected
 from .._kinds.masking import masked
 from .control import NOT_APPLICABLE, Control, Outcome, Resource, Unseen
 from .site import Site
@@ -141,7 +140,7 @@ class Audit:
             return
         details = sorted({name for one in controls for name in one.details if DETAILS[name].of == EXPERIMENT_LIST})
         kept: list[tuple[Control, Resource]] = []
-        with _uncollected():
+        with uncollected():
             for page in self._snapshot.experiments():
                 kept += self._judge_experiment_page(controls, details, page)
         for name in details:
@@ -307,18 +306,6 @@ COUNTED = frozenset(SOURCES) - {
     "master_log",
     "unbound_pools",
 }
-
-
-@contextlib.contextmanager
-def _uncollected() -> t.Iterator[None]:
-    """Leave garbage to the counting of references: pages have no cycles, and each collection would walk over all findings."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _without_config(data: dict[str, t.Any]) -> dict[str, t.Any]:

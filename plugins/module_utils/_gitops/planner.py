@@ -14,6 +14,7 @@ import typing as t
 
 from .._engine.compare import CREATE, NONE, REMOVE, UPDATE, Change, compare
 from .._engine.diff import difference
+from .._engine.garbage import uncollected
 from .._engine.operation import StateOperation
 from .._kinds.kind import Declarable, Normal, Task
 from .._kinds.lookup import nearest
@@ -93,6 +94,7 @@ class Planner:
         self._leaving: dict[str, set[str]] = {}
         self._token = own_token(session)
 
+    @uncollected()
     def plan(self) -> Plan:
         """Read, compare, and find out what may not be done.
 
