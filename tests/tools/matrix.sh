@@ -6,7 +6,8 @@
 #
 # Each takes the ansible-core that tests/requirements/demo.txt pairs it with. A Python that isn't here is named and left out.
 # The oldest supported one is `make test`'s. The last one here goes through all of it, one in between through what finds most:
-# what it imports, and the unit tests of what speaks to a master, with the oldest libraries that requirements.txt allows.
+# what it imports, the unit tests of what speaks to a master, and the two ways to run a module, with the oldest libraries that
+# requirements.txt allows.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -47,6 +48,7 @@ for index in "${!found[@]}"; do
     [[ -x $bin/pytest ]] || continue
     printf '== %s\n' "$("$bin/ansible" --version | sed -n 1p) on $("$bin/python" --version)"
     tests=(tests/unit/wire tests/unit/kinds tests/unit/gitops)
+    tests+=(tests/integration/test_in_controller.py tests/integration/test_targets.py)
     if [[ $version == "${found[-1]}" ]]; then tests=(tests/unit tests/integration); fi
     "$bin/python" -m pytest -n auto --maxprocesses 4 -m "not once and not exhaustive" "${tests[@]}" || status=1
 done
