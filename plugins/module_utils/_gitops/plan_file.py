@@ -68,8 +68,8 @@ def check_plan(path: str, plan: Plan, task: Task, *, cluster_id: str, manifest: 
     if moved:
         more = f" and {len(moved) - 10} more" if len(moved) > 10 else ""
         raise InvalidOption(
-            f"plan is {path!r}: since it was made, {', '.join(moved[:10])}{more} changed in the manifest or on the cluster; make a "
-            "new plan."
+            f"plan is {path!r}: since it was made, {', '.join(moved[:10])}{more} changed in the manifest or on the cluster, or "
+            "in a secret that could not be resolved then; make a new plan."
         )
 
 

@@ -425,7 +425,8 @@ def test_a_plan_file_is_applied_or_refused_once_something_moved(apply: Applier) 
     apply.ok(new, check=True, plan_out=str(file))
     assert "new" in file.read_text()
     moved = {"models": [{"name": "mill", "description": "newer"}]}
-    assert "changed in the manifest or on the cluster" in apply.failed(moved, plan=str(file))
+    said = "models/mill changed in the manifest or on the cluster, or in a secret that could not be resolved then; make a new plan."
+    assert apply.failed(moved, plan=str(file)).endswith(said)
     assert apply.ok(new, plan=str(file))["changed"]
     assert "make a new plan" in apply.failed(new, plan=str(file))
 
