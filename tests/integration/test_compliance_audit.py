@@ -233,11 +233,14 @@ def test_a_machine_with_systemd_gets_a_timer(machine: Machine, sim: Simulator) -
     stamps.mkdir(parents=True)
     for path in (machine.units / "other.timer", machine.folder / "notes", stamps / f"stamp-{UNIT}.timer"):
         path.touch()
+    machine.schedule("--check", state="absent").ok()
+    assert (machine.units / f"{UNIT}.timer").exists()
     assert changed(machine.schedule(state="absent")) > 0
     assert machine.calls() == [f"disable {UNIT}.timer", f"stop {UNIT}.timer", "daemon-reload"]
     left = {"units/other.timer", "state/systemd", "state/systemd/timers", f"state/{UNIT}", f"state/{UNIT}/notes"}
     assert machine.files() == left
     assert tokens(sim) == []
+    assert changed(machine.schedule(state="absent")) == 0
     assert sim.sessions() == []
 
 

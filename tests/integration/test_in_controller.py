@@ -16,11 +16,10 @@ import pytest
 from tests.simulator import Simulator
 from tests.simulator.server import Fault
 
-from .conftest import Playbooks
+from .conftest import SHIPPED, Playbooks
 
 USER = "determined.ai.det_user"
 USER_INFO = "determined.ai.det_user_info"
-SHIPPED = {"environment": {"DETERMINED_TEST": "an environment makes Ansible ship the module"}}
 
 
 def logins(sim: Simulator) -> int:

@@ -218,12 +218,16 @@ def is_reader(path: pathlib.Path) -> bool:
     return path.stem.endswith("_info") or path.stem == "det_audit"
 
 
-def run_twice(playbooks: Playbooks, tasks: list[dict[str, t.Any]], shipped: set[int]) -> list[dict[str, t.Any]]:
-    """Run each task in check mode, then for real.
+def run_twice(
+    playbooks: Playbooks, sim: Simulator, tasks: list[dict[str, t.Any]], shipped: set[int]
+) -> list[dict[str, t.Any]]:
+    """Run each task in check mode, then for real, on a master that knows all kinds.
 
     :param shipped: the places of those of which the first run is as a shipped module.
     :returns: the results, two a task.
     """
+    # The one kind that a master knows only when it is configured for it.
+    sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
     twice = [{**task, **mode} for task in tasks for mode in ({"check_mode": True}, {})]
     for place in shipped:
         twice[2 * place] |= SHIPPED
@@ -233,6 +237,7 @@ def run_twice(playbooks: Playbooks, tasks: list[dict[str, t.Any]], shipped: set[
     assert "CANARY" not in json.dumps(
         [entry["result"] for entry in results if not entry["result"].get("_ansible_no_log")]
     )
+    assert sim.sessions() == []
     return results
 
 
@@ -243,29 +248,23 @@ def test_examples_of_the_module_run(playbooks: Playbooks, sim: Simulator, path: 
 
     The very first is also shipped, as each module can be but for those that work on the controller's files.
     """
-    # The one kind that a master knows only when it is configured for it.
-    sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
-    results = run_twice(playbooks, examples(path), {0})
-    changes = [entry["result"]["changed"] for entry in results]
+    changes = [entry["result"]["changed"] for entry in run_twice(playbooks, sim, examples(path), {0})]
     assert changes[::2] == changes[1::2]
     assert any(changes)
-    assert sim.sessions() == []
 
 
 @pytest.mark.once
 def test_examples_of_the_modules_that_read_run(playbooks: Playbooks, sim: Simulator) -> None:
     """All in one play, as they leave the cluster as it is. Those that have no module beside them that changes are shipped too."""
-    sim.master.config["scim"] = {"enabled": True, "auth": {"type": "oauth"}}
     tasks: list[dict[str, t.Any]] = []
     shipped = set()
     for path in filter(is_reader, MODULES):
         if not path.with_stem(path.stem.removesuffix("_info")).exists():
             shipped.add(len(tasks))
         tasks += examples(path)
-    results = run_twice(playbooks, tasks, shipped)
+    results = run_twice(playbooks, sim, tasks, shipped)
     assert not any(entry["result"]["changed"] for entry in results)
     assert writes(sim) == []
-    assert sim.sessions() == []
 
 
 def blocks() -> list[t.Any]:

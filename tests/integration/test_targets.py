@@ -33,9 +33,7 @@ def in_the_controller() -> list[t.Any]:
     }
     assert often | alike <= set(TARGETS)
     return [
-        pytest.param("basic", name, 2, marks=[])
-        if name in often
-        else pytest.param("basic", name, 1, marks=pytest.mark.once)
+        pytest.param("basic", name, 2) if name in often else pytest.param("basic", name, 1, marks=pytest.mark.once)
         for name in TARGETS
     ] + [
         pytest.param("rbac", name, 1, marks=pytest.mark.exhaustive if name in alike else pytest.mark.once)

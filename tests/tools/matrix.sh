@@ -47,9 +47,11 @@ for index in "${!found[@]}"; do
     cat ".cache/matrix-$version.log"
     [[ -x $bin/pytest ]] || continue
     printf '== %s\n' "$("$bin/ansible" --version | sed -n 1p) on $("$bin/python" --version)"
-    tests=(tests/unit/wire tests/unit/kinds tests/unit/gitops)
-    tests+=(tests/integration/test_in_controller.py tests/integration/test_targets.py)
-    if [[ $version == "${found[-1]}" ]]; then tests=(tests/unit tests/integration); fi
+    if [[ $version == "${found[-1]}" ]]; then
+        tests=(tests/unit tests/integration)
+    else
+        tests=(tests/unit/{wire,kinds,gitops} tests/integration/test_{in_controller,targets}.py)
+    fi
     "$bin/python" -m pytest -n auto --maxprocesses 4 -m "not once and not exhaustive" "${tests[@]}" || status=1
 done
 exit "$status"
