@@ -432,8 +432,6 @@ class Simulator:
         self.login_cost, self.async_delay = login_cost, async_delay
         self.app = App(self._build(), latency=latency, prefix=prefix)
         self.socket = socket.create_server(("127.0.0.1", port), backlog=512)
-        # asyncio sets it only on sockets that it made; without it small answers wait 40 ms for an acknowledgement.
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self.socket.getsockname()[1]
         self.url = f"{'https' if tls_cert else 'http'}://127.0.0.1:{self.port}{prefix}"
         self.server = Server(
